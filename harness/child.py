@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The one door to child processes.
+
+Every child leads a process group of its own, so that Ctrl-C (which then reaches only us)
+can end it together with all it started, and the directory is handed to the child: we
+never change ours. Whatever fails is a CommandError that carries the command to repeat
+it; signs in its output that the host is at fault (disk full, no memory) make it exit 8
+whatever the caller expected.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from harness.errors import HarnessError, HostError, Outcome
+
+GRACE = 3.0  # seconds between SIGTERM and SIGKILL
+TAIL = 20  # lines of output an error repeats
+DISK_FULL = "the disk is full; free some space, or move the cache with SLQB_CACHE"
+NO_MEMORY = "this machine is out of memory; fewer jobs at once need less"
+HOST_SIGNS = {
+    "No space left on device": DISK_FULL,
+    "Disk quota exceeded": DISK_FULL,
+    "Cannot allocate memory": NO_MEMORY,
+    "virtual memory exhausted": NO_MEMORY,
+    "Killed signal terminated program": NO_MEMORY,
+}
+
+_live: set[int] = set()  # process groups that run now, for end_all()
+
+
+class CommandError(HarnessError):
+    """A child that failed, with the command line that repeats it."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        reason: str,
+        tail: str = "",
+        outcome: Outcome = Outcome.HOST,
+    ) -> None:
+        super().__init__(reason)
+        self.argv, self.cwd, self.reason, self.tail = tuple(argv), cwd, reason, tail
+        self.outcome = outcome
+
+    def __str__(self) -> str:
+        head = f"{self.reason}: {command_line(self.argv, self.cwd)}"
+        return f"{head}\n{self.tail}" if self.tail else head
+
+
+def command_line(argv: Sequence[str | Path], cwd: Path) -> str:
+    """The shell line that repeats argv in cwd."""
+    return f"(cd {shlex.quote(str(cwd))} && {shlex.join(map(str, argv))})"
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path | None = None,
+    env: Mapping[str, str | None] | None = None,
+    timeout: float | None = None,
+    on_line: Callable[[str], None] | None = None,
+    outcome: Outcome = Outcome.HOST,
+    input: str | bytes | None = None,
+    dry: bool = False,
+) -> str:
+    """Run argv in cwd and return what it printed, stdout and stderr together.
+
+    Output is appended to `log` and handed line by line to `on_line` while the child
+    works. `env` is laid over our environment; None takes a variable away. A failure
+    counts as `outcome`, one past `timeout` seconds as TIMEOUT, a program that is missing
+    or a full disk as HOST. With `dry` nothing runs: `on_line` gets the shell line.
+    """
+    words = [str(word) for word in argv]
+    if dry:
+        (on_line or _ignore)(command_line(words, cwd))
+        return ""
+    with ExitStack() as stack:
+        sink = _open_log(stack, log, words, cwd)
+        process = _start(stack, words, cwd, env, input)
+        expired = _deadline(stack, process.pid, timeout)
+        text = _collect(process, sink, on_line)
+        _wait_unreaped(process.pid, None)
+    status = process.returncode
+    if expired.is_set():
+        reason = f"{words[0]} took longer than {timeout:g} seconds"
+        raise CommandError(words, cwd, reason, tail(text), Outcome.TIMEOUT)
+    if status and (sign := host_fault(text)):
+        raise CommandError(words, cwd, sign)
+    if status:
+        raise CommandError(words, cwd, _reason(words[0], status), tail(text), outcome)
+    return text
+
+
+def end_all() -> None:
+    """End every child still running and all they started: what Ctrl-C does last."""
+    for group in tuple(_live):
+        end_group(group)
+
+
+@contextmanager
+def tracked(group: int) -> Iterator[None]:
+    """Make end_all() end this process group too, and end it when the block is left."""
+    _live.add(group)
+    try:
+        yield
+    finally:
+        end_group(group)
+        _live.discard(group)
+
+
+def end_group(group: int) -> None:
+    """SIGTERM to our child's process group, SIGKILL to what is left after GRACE seconds.
+
+    The leader is waited for without being reaped, so that its number cannot be given to
+    a stranger before the last signal is sent.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGTERM)
+        _wait_unreaped(group, GRACE)
+        os.killpg(group, signal.SIGKILL)
+
+
+def tail(text: str, lines: int = TAIL) -> str:
+    """The last lines of some output."""
+    return "\n".join(deque(text.splitlines(), maxlen=lines))
+
+
+def host_fault(text: str) -> str | None:
+    """What gave out on this machine, when the output says so."""
+    return next((reason for sign, reason in HOST_SIGNS.items() if sign in text), None)
+
+
+def _ignore(_line: str) -> None:
+    """Nobody listens."""
+
+
+def _open_log(
+    stack: ExitStack, log: Path | None, words: Sequence[str], cwd: Path
+) -> IO[bytes] | None:
+    if log is None:
+        return None
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sink = stack.enter_context(log.open("ab"))
+    sink.write(f"$ {command_line(words, cwd)}\n".encode())
+    return sink
+
+
+def _start(
+    stack: ExitStack,
+    words: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str | None] | None,
+    text: str | bytes | None,
+) -> "subprocess.Popen[bytes]":
+    """Start the child and see to it that it is gone when the stack is left."""
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=_environment(env or {}),
+            stdin=subprocess.DEVNULL if text is None else _stdin(stack, text),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_started(words, cwd, error) from error
+    stack.enter_context(process)
+    stack.enter_context(tracked(process.pid))
+    return process
+
+
+def _stdin(stack: ExitStack, text: str | bytes) -> IO[bytes]:
+    """A file, not a pipe: the child may write before it has read everything."""
+    source = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (the stack closes it)
+    source.write(text.encode() if isinstance(text, str) else text)
+    source.seek(0)
+    return source
+
+
+def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    merged: dict[str, str | None] = {**os.environ, **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _not_started(words: Sequence[str], cwd: Path, error: OSError) -> HarnessError:
+    if not cwd.is_dir():
+        return HostError(f"cannot run {words[0]}: no such directory: {cwd}")
+    if isinstance(error, FileNotFoundError):
+        return HostError(f"{words[0]} is not installed: `slqb doctor` says what to install")
+    return CommandError(words, cwd, f"{words[0]} cannot be started ({error.strerror})")
+
+
+def _deadline(stack: ExitStack, group: int, timeout: float | None) -> threading.Event:
+    """End the group after timeout seconds; the event tells that it came to that."""
+    expired = threading.Event()
+    if timeout is None:
+        return expired
+
+    def expire() -> None:
+        expired.set()
+        end_group(group)
+
+    timer = threading.Timer(timeout, expire)
+    timer.daemon = True
+    timer.start()
+    stack.callback(timer.join)
+    stack.callback(timer.cancel)
+    return expired
+
+
+def _collect(
+    process: "subprocess.Popen[bytes]",
+    sink: IO[bytes] | None,
+    on_line: Callable[[str], None] | None,
+) -> str:
+    lines: list[str] = []
+    assert process.stdout is not None
+    for raw in process.stdout:
+        if sink is not None:
+            sink.write(raw)
+        line = raw.decode(errors="replace")
+        lines.append(line)
+        if on_line is not None:
+            on_line(line.rstrip("\n"))
+    return "".join(lines)
+
+
+def _wait_unreaped(pid: int, seconds: float | None) -> None:
+    """Until our child has ended, or the seconds are over; it stays a zombie."""
+    flags = os.WEXITED | os.WNOWAIT
+    with suppress(ChildProcessError):
+        if seconds is None:
+            os.waitid(os.P_PID, pid, flags)
+            return
+        end = time.monotonic() + seconds
+        while os.waitid(os.P_PID, pid, flags | os.WNOHANG) is None and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def _reason(program: str, status: int) -> str:
+    if status > 0:
+        return f"{program} failed with exit {status}"
+    return f"{program} was ended by {signal.Signals(-status).name}"

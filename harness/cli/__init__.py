@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command `slqb`: words in, one number out.
+
+slqb [GLOBAL OPTION]... COMMAND [ARGUMENT]...
+
+A command lives in harness/cli/COMMAND.py as a click command named `command`; it returns
+an Outcome, or None when all is well. Options beat the environment (SLQB_TREE_GET_JSON),
+which beats the config file (TOML: global options at the top, a table for each command).
+Modules are imported when their command is asked for, which keeps `slqb --help` quick.
+This is the only place that exits, and the only one that turns errors into numbers.
+"""
+
+import errno
+import os
+import signal
+import sys
+import tomllib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import shell_complete
+from platformdirs import user_config_path
+
+from harness import __version__, child
+from harness.errors import HarnessError, Outcome, UserError
+from harness.places import Places
+from harness.progress import Progress, SilentProgress, shown_on
+
+COMMANDS = ("doctor", "tree", "series", "build", "boot", "run", "parse", "report")
+SIGPIPE_STATUS = 128 + signal.SIGPIPE  # what a shell reports of a program that nobody reads
+
+
+@dataclass(frozen=True)
+class App:
+    """What every command gets from the global options (`@click.pass_obj`)."""
+
+    places: Places
+    progress: Progress
+
+
+class Commands(click.Group):
+    """The group that imports a command only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command in harness/cli/NAME.py."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"harness.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+def _use_config(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    """Make the file's values the defaults of every option; a named file must exist."""
+    path = value or user_config_path("slqb", appauthor=False) / "config.toml"
+    if value is None and not path.is_file():
+        return None
+    table = _with_underscores(_read_config(path))
+    assert isinstance(ctx.command, click.Group)
+    _refuse_strays(ctx, ctx.command, table, path)
+    ctx.default_map = table
+    return path
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"config file {path}: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"config file {path} is not TOML: {error}") from error
+
+
+def _with_underscores(table: dict[str, Any]) -> dict[str, Any]:
+    """Option names as click knows them: dry-run and dry_run are one."""
+    return {
+        key.replace("-", "_"): _with_underscores(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+    }
+
+
+def _refuse_strays(
+    ctx: click.Context, command: click.Command, table: dict[str, Any], path: Path
+) -> None:
+    """A name no option has is a mistake that would otherwise go unnoticed."""
+    options = {param.name for param in command.params}
+    for key, value in table.items():
+        inner = command.get_command(ctx, key) if isinstance(command, click.Group) else None
+        if inner is not None and isinstance(value, dict):
+            _refuse_strays(ctx, inner, value, path)
+        elif key not in options:
+            raise UserError(f"config file {path}: `{command.name}` has no option {key!r}")
+
+
+@click.group(
+    cls=Commands,
+    name="slqb",
+    epilog="Example: slqb run --tree debian:6.1 --topology 4n",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    callback=_use_config,
+    help="Defaults for every option, as TOML.",
+)
+@click.option("--cache", default="", metavar="DIR", help="Trees, builds, ccache; may be deleted.")
+@click.option("--runs", default="", metavar="DIR", help="The records of runs.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, only the answer.")
+@click.version_option(__version__)
+@click.pass_context
+def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str, quiet: bool) -> None:
+    """Render SLQB into a kernel tree, build it, boot it, and say whether it works."""
+    places = Places.from_environment({"SLQB_CACHE": cache, "SLQB_RUNS": runs})
+    stack = ctx.with_resource(ExitStack())
+    progress = SilentProgress() if quiet else stack.enter_context(shown_on(sys.stderr))
+    ctx.obj = App(places, progress)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    if instruction := os.environ.get("_SLQB_COMPLETE"):
+        sys.exit(shell_complete(slqb, {}, "slqb", "_SLQB_COMPLETE", instruction))
+    status = answer(sys.argv[1:])
+    sys.exit(status)
+
+
+def answer(argv: Sequence[str]) -> int:
+    """Carry out one command line and return its exit status; never raises."""
+    try:
+        status = _carry_out(argv)
+        sys.stdout.flush()
+        return status
+    except (KeyboardInterrupt, click.Abort):
+        child.end_all()
+        return _say("interrupted", Outcome.INTERRUPTED)
+    except HarnessError as error:
+        return _say(str(error), error.outcome)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return Outcome.USAGE.exit_code
+    except click.ClickException as error:
+        return _say(error.format_message(), Outcome.USAGE)
+    except BrokenPipeError:
+        return _nobody_reads()
+    except OSError as error:
+        return _say(_host_fault(error), Outcome.HOST)
+    except MemoryError:
+        return _say(child.NO_MEMORY, Outcome.HOST)
+
+
+def _carry_out(argv: Sequence[str]) -> int:
+    try:
+        with slqb.make_context("slqb", list(argv), auto_envvar_prefix="SLQB") as ctx:
+            result = slqb.invoke(ctx)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    return result.exit_code if isinstance(result, Outcome) else 0
+
+
+def _say(message: str, outcome: Outcome) -> int:
+    print(f"slqb: {message}", file=sys.stderr)
+    return outcome.exit_code
+
+
+def _host_fault(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return child.DISK_FULL
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"
+
+
+def _nobody_reads() -> int:
+    """The reader of our output went away: no complaint, and none at exit either."""
+    child.end_all()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return SIGPIPE_STATUS
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM and SIGHUP end us as Ctrl-C does: children ended, records closed."""
+    raise KeyboardInterrupt
