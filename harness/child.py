@@ -8,6 +8,7 @@ it; signs in its output that the host is at fault (disk full, no memory) make it
 whatever the caller expected.
 """
 
+import ctypes
 import os
 import shlex
 import signal
@@ -34,7 +35,9 @@ HOST_SIGNS = {
     "virtual memory exhausted": NO_MEMORY,
     "Killed signal terminated program": NO_MEMORY,
 }
+PR_SET_PDEATHSIG = 1
 
+_PRCTL = ctypes.CDLL(None).prctl
 _live: set[int] = set()  # process groups that run now, for end_all()
 
 
@@ -73,9 +76,14 @@ def run(
     on_line: Callable[[str], None] | None = None,
     outcome: Outcome = Outcome.HOST,
     input: str | bytes | None = None,
+    only_stdout: bool = False,
     dry: bool = False,
 ) -> str:
     """Run argv in cwd and return what it printed, stdout and stderr together.
+
+    With `only_stdout` the text is stdout alone, to be parsed: a warning cannot get in
+    between, and bytes that are no UTF-8 survive (surrogateescape); errors still tell
+    what stderr said.
 
     Output is appended to `log` and handed line by line to `on_line` while the child
     works. `env` is laid over our environment; None takes a variable away. A failure
@@ -88,19 +96,51 @@ def run(
         return ""
     with ExitStack() as stack:
         sink = _open_log(stack, log, words, cwd)
-        process = _start(stack, words, cwd, env, input)
+        complaints = _scratch(stack) if only_stdout else None
+        process = _start(stack, words, cwd, env, input, complaints)
         expired = _deadline(stack, process.pid, timeout)
-        text = _collect(process, sink, on_line)
+        text = _collect(process, sink, on_line, "surrogateescape" if only_stdout else "replace")
         _wait_unreaped(process.pid, None)
-    status = process.returncode
+        said = _reread(complaints) if complaints else text
     if expired.is_set():
         reason = f"{words[0]} took longer than {timeout:g} seconds"
-        raise CommandError(words, cwd, reason, tail(text), Outcome.TIMEOUT)
-    if status and (sign := host_fault(text)):
-        raise CommandError(words, cwd, sign)
-    if status:
-        raise CommandError(words, cwd, _reason(words[0], status), tail(text), outcome)
+        raise CommandError(words, cwd, reason, tail(said), Outcome.TIMEOUT)
+    if process.returncode:
+        raise _failure(words, cwd, process.returncode, said, outcome)
     return text
+
+
+@contextmanager
+def spawn(
+    argv: Sequence[str | Path], *, cwd: Path, errors: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A child to listen to while it works: a pipe on its stdout, its stderr in a file.
+
+    It is gone when the block is left. The kernel ends it too when we are killed and can
+    end nothing any more: an emulator without a listener would run on for ever.
+    """
+    words = [str(word) for word in argv]
+    with ExitStack() as stack:
+        sink = stack.enter_context(errors.open("wb"))
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # one prctl, looked up beforehand: safe with threads
+            )
+        except OSError as error:
+            raise _not_started(words, cwd, error) from error
+        stack.enter_context(process)
+        stack.enter_context(tracked(process.pid))
+        yield process
+
+
+def _end_with_parent() -> None:
+    _PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_all() -> None:
@@ -163,6 +203,7 @@ def _start(
     cwd: Path,
     env: Mapping[str, str | None] | None,
     text: str | bytes | None,
+    stderr: IO[bytes] | None,
 ) -> "subprocess.Popen[bytes]":
     """Start the child and see to it that it is gone when the stack is left."""
     try:
@@ -172,7 +213,7 @@ def _start(
             env=_environment(env or {}),
             stdin=subprocess.DEVNULL if text is None else _stdin(stack, text),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr or subprocess.STDOUT,
             start_new_session=True,
         )
     except OSError as error:
@@ -182,12 +223,22 @@ def _start(
     return process
 
 
+def _scratch(stack: ExitStack) -> IO[bytes]:
+    """A nameless file that goes away with the stack."""
+    return stack.enter_context(tempfile.TemporaryFile())
+
+
 def _stdin(stack: ExitStack, text: str | bytes) -> IO[bytes]:
     """A file, not a pipe: the child may write before it has read everything."""
-    source = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (the stack closes it)
-    source.write(text.encode() if isinstance(text, str) else text)
+    source = _scratch(stack)
+    source.write(text.encode(errors="surrogateescape") if isinstance(text, str) else text)
     source.seek(0)
     return source
+
+
+def _reread(scratch: IO[bytes]) -> str:
+    scratch.seek(0)
+    return scratch.read().decode(errors="replace")
 
 
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
@@ -225,13 +276,14 @@ def _collect(
     process: "subprocess.Popen[bytes]",
     sink: IO[bytes] | None,
     on_line: Callable[[str], None] | None,
+    errors: str,
 ) -> str:
     lines: list[str] = []
     assert process.stdout is not None
     for raw in process.stdout:
         if sink is not None:
             sink.write(raw)
-        line = raw.decode(errors="replace")
+        line = raw.decode(errors=errors)
         lines.append(line)
         if on_line is not None:
             on_line(line.rstrip("\n"))
@@ -248,6 +300,14 @@ def _wait_unreaped(pid: int, seconds: float | None) -> None:
         end = time.monotonic() + seconds
         while os.waitid(os.P_PID, pid, flags | os.WNOHANG) is None and time.monotonic() < end:
             time.sleep(0.01)
+
+
+def _failure(
+    words: Sequence[str], cwd: Path, status: int, said: str, outcome: Outcome
+) -> CommandError:
+    if reason := host_fault(said):
+        return CommandError(words, cwd, reason)
+    return CommandError(words, cwd, _reason(words[0], status), tail(said), outcome)
 
 
 def _reason(program: str, status: int) -> str:

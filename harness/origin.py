@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where a tree comes from, and how it gets into the store without being touched.
+
+tree: 'debian:' release      the tarball of Debian's package linux-source-RELEASE
+    | TARBALL                anything tar can read
+    | DIRECTORY              unpacked sources, looked through again each time
+    | CHECKOUT               a git checkout: HEAD, with what is not committed yet
+    | REPOSITORY '@' REV     any revision of a git repository, bare ones too
+
+Nothing is ever written at the source, not even git's index or a worktree entry: a
+directory is added through an index of ours, a revision is fetched as a shallow copy.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness import child
+from harness.errors import HostError, Outcome, TreeError, UserError
+from harness.progress import Progress
+from harness.store import STRAYS, Store, discard, write_atomically
+
+UPSTREAM_TAG = re.compile(r"v\d+\.\d+(\.\d+)*(-rc\d+)?$")
+VERSION_LINE = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)", re.M)
+KERNEL_PARTS = {"Makefile", "include", "init", "mm"}
+PACKED = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")
+"""Makes `git add` stream everything into one pack instead of 80,000 loose files."""
+
+
+class Snapshot(BaseModel):
+    """What an origin put into the store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    commit: str
+    title: str
+    upstream: str | None = None
+    dirty: bool = False
+
+
+class Origin:
+    """Common ground: an origin may know at a glance what it is, else it must be taken."""
+
+    def recall(self, store: Store) -> Snapshot | None:
+        """The snapshot taken earlier, if that can be told without looking inside."""
+        return None
+
+    def take(self, store: Store, progress: Progress) -> Snapshot:
+        """Put the tree into the store; the caller holds the lock."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Tarball(Origin):
+    """A file for tar. Known again by path, size and times, so it is read once."""
+
+    path: Path
+    kind: str = "tar"
+    title: str = ""
+
+    def recall(self, store: Store) -> Snapshot | None:
+        try:
+            snapshot = Snapshot.model_validate_json(self._memo(store).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        return snapshot if store.has(snapshot.commit) else None
+
+    def take(self, store: Store, progress: Progress) -> Snapshot:
+        scratch = store.folder / "tmp-unpack"
+        discard(scratch)
+        scratch.mkdir()
+        try:
+            count = self._unpack(scratch, progress)
+            top = _top_of(scratch, self.path)
+            commit = add_directory(store, top, store.folder / "tmp-index", progress, count)
+            discard(laid_out(store, commit))
+            top.rename(laid_out(store, commit))
+        finally:
+            discard(scratch)
+        snapshot = Snapshot(kind=self.kind, commit=commit, title=self.title or self.path.name)
+        write_atomically(self._memo(store), snapshot.model_dump_json().encode())
+        return snapshot
+
+    def _unpack(self, target: Path, progress: Progress) -> int:
+        """The number of things unpacked."""
+        count = 0
+
+        def tell(_name: str) -> None:
+            nonlocal count
+            count += 1
+            progress.step(count, None, "files")
+
+        progress.stage(f"unpack {self.path.name}")
+        words = ("tar", "--extract", "--verbose", "--no-same-owner", "--file", self.path)
+        try:
+            child.run(words, cwd=target, on_line=tell, outcome=Outcome.USAGE)
+        except child.CommandError as error:
+            if error.outcome is not Outcome.USAGE:
+                raise
+            why = error.tail.splitlines()[0] if error.tail else error.reason
+            raise UserError(f"{self.path} is not a tree that tar can unpack: {why}") from error
+        progress.done(f"{count} files")
+        return count
+
+    def _memo(self, store: Store) -> Path:
+        seen = self.path.stat()
+        facts = (self.path.resolve(), seen.st_size, seen.st_mtime_ns, seen.st_ino, self.title)
+        return store.folder / "seen" / f"{_digest(*facts)}.json"
+
+
+@dataclass(frozen=True)
+class Directory(Origin):
+    """Unpacked sources. An index of ours makes looking again a matter of a second."""
+
+    path: Path
+
+    def take(self, store: Store, progress: Progress) -> Snapshot:
+        if (self.path / "include/config/auto.conf").exists():
+            raise TreeError(
+                f"{self.path}: a kernel was built inside it; give a clean copy, or run"
+                f" `make -C {self.path} mrproper` first"
+            )
+        index = store.folder / "scan" / f"{_digest(self.path)}.index"
+        index.parent.mkdir(exist_ok=True)
+        commit = add_directory(store, self.path, index, progress)
+        return Snapshot(kind="dir", commit=commit, title=f"the directory {self.path.name}")
+
+
+@dataclass(frozen=True)
+class Checkout(Origin):
+    """A git repository: a revision of it, or what is checked out, changes and all."""
+
+    path: Path
+    revision: str | None = None
+
+    def take(self, store: Store, progress: Progress) -> Snapshot:
+        commit = self._resolve()
+        names = self._git("ls-tree", "--name-only", commit).split()
+        makefile = self._git("show", f"{commit}:Makefile") if "Makefile" in names else ""
+        release_of(makefile, names, str(self.path))
+        if not store.has(commit):
+            self._fetch(store, commit, progress)
+        changed = () if self.revision else self._changed()
+        if changed:
+            return self._with_changes(store, commit, changed, progress)
+        upstream = self._upstream(commit)
+        title = upstream or f"commit {commit[:12]} of {self.path.name}"
+        return Snapshot(kind="git", commit=commit, title=title, upstream=upstream)
+
+    def _git(self, *argv: str, input: str | None = None) -> str:
+        """Ask the user's repository; optional locks off, or `status` would write its index."""
+        return child.run(
+            ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", *argv),
+            cwd=self.path,
+            env={**STRAYS, "LC_ALL": "C"},
+            only_stdout=True,
+            outcome=Outcome.TREE,
+        )
+
+    def _resolve(self) -> str:
+        name = self.revision or "HEAD"
+        try:
+            return self._git(
+                "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}"
+            ).strip()
+        except child.CommandError as error:
+            if error.outcome is not Outcome.TREE:
+                raise
+            why = error.tail.splitlines()[0] if error.tail else error.reason
+            if "Needed a single revision" in why:
+                raise UserError(f"{self.path} has no revision {name!r}") from error
+            raise TreeError(f"{self.path}: {why}") from error
+
+    def _fetch(self, store: Store, commit: str, progress: Progress) -> None:
+        progress.stage(f"copy {commit[:12]} from {self.path}")
+        words = ("fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head")
+        store.git(*words, self.path, f"+{commit}:refs/bases/{commit}", users_settings=True)
+        progress.done()
+
+    def _changed(self) -> tuple[str, ...]:
+        """Paths that differ from HEAD, new ones too unless they are ignored."""
+        words = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+        return tuple(entry[3:] for entry in self._git(*words).split("\0") if entry)
+
+    def _with_changes(
+        self, store: Store, commit: str, changed: Collection[str], progress: Progress
+    ) -> Snapshot:
+        progress.note(f"{self.path} has {len(changed)} uncommitted changes: taken as they are")
+        env = {"GIT_INDEX_FILE": str(store.folder / "tmp-index")}
+        (store.folder / "tmp-index").unlink(missing_ok=True)
+        store.git("read-tree", commit, env=env)
+        words = (f"--work-tree={self.path}", "update-index", "--add", "--remove", "-z", "--stdin")
+        store.git(*words, env=env, input="".join(f"{path}\0" for path in changed))
+        tree = store.git("write-tree", env=env).strip()
+        ours = store.commit(tree, "Uncommitted changes\n", [commit])
+        store.keep(ours)
+        title = f"commit {commit[:12]} of {self.path.name} with uncommitted changes"
+        return Snapshot(kind="git", commit=ours, title=title, dirty=True)
+
+    def _upstream(self, commit: str) -> str | None:
+        """How upstream calls the commit, if a release contains it."""
+        words = ("for-each-ref", f"--contains={commit}", "--format=%(refname:short)", "refs/tags")
+        if not any(UPSTREAM_TAG.match(tag) for tag in self._git(*words).split()):
+            return None
+        return self._git("describe", "--tags", "--match=v[0-9]*", "--abbrev=12", commit).strip()
+
+
+def locate(spec: str, store: Store, progress: Progress) -> Origin:
+    """What a tree's name on the command line means."""
+    if spec.startswith("debian:"):
+        return _debian(spec.removeprefix("debian:"), store, progress)
+    path = Path(spec).expanduser().absolute()
+    if path.is_dir():
+        return Checkout(path) if (path / ".git").exists() else Directory(path)
+    if path.is_file():
+        return Tarball(path)
+    where, at, revision = spec.rpartition("@")
+    if at and revision and Path(where).expanduser().is_dir():
+        return Checkout(Path(where).expanduser().absolute(), revision)
+    raise UserError(
+        f"no tree {spec!r}: give a directory, a tarball, REPOSITORY@REVISION,"
+        " debian:6.1, or a name from `slqb tree list`"
+    )
+
+
+def laid_out(store: Store, commit: str) -> Path:
+    """Where a tarball's files wait, unpacked already, for the tree to take them over."""
+    return store.folder / f"tmp-{commit}"
+
+
+def add_directory(
+    store: Store, top: Path, index: Path, progress: Progress, total: int | None = None
+) -> str:
+    """Commit a directory as it is: Debian's .gitignore hides everything, hence --force."""
+    names = [path.name for path in top.iterdir()]
+    makefile = top / "Makefile"
+    text = makefile.read_text(errors="replace") if makefile.is_file() else ""
+    release = release_of(text, names, str(top))
+    env = {"GIT_INDEX_FILE": str(index)}
+    count = 0
+
+    def tell(_line: str) -> None:
+        nonlocal count
+        count += 1
+        progress.step(count, total, "files")
+
+    progress.stage(f"import Linux {release}")
+    words = (*PACKED, f"--work-tree={top}", "add", "--force", "--all", "--verbose", ".")
+    store.git(*words, env=env, on_line=tell)
+    tree = store.git("write-tree", env=env).strip()
+    commit = store.commit(tree, f"Linux {release}\n")
+    store.keep(commit)
+    progress.done(f"{count} files" if count else "nothing new")
+    return commit
+
+
+def release_of(makefile: str, names: Collection[str], where: str) -> str:
+    """The release in the words of the top Makefile; a TreeError when this is no kernel."""
+    if missing := sorted(KERNEL_PARTS - set(names)):
+        raise TreeError(f"{where} is not a kernel tree: it has no {' and no '.join(missing)}")
+    fields: dict[str, str] = dict(VERSION_LINE.findall(makefile))
+    if not fields.get("VERSION") or not fields.get("PATCHLEVEL"):
+        raise TreeError(f"{where} is not a kernel tree: its Makefile names no VERSION, PATCHLEVEL")
+    numbers = [fields.get(name, "") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
+    return ".".join(number for number in numbers if number) + fields.get("EXTRAVERSION", "")
+
+
+def _top_of(folder: Path, archive: Path) -> Path:
+    """The folder that a tarball's files are in: most wrap everything in one."""
+    inside = [path for path in folder.iterdir() if path.name != "pax_global_header"]
+    if not inside:
+        raise TreeError(f"{archive} is not a kernel tree: it is empty")
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _debian(release: str, store: Store, progress: Progress) -> Tarball:
+    if not re.fullmatch(r"\d+(\.\d+)+", release):
+        raise UserError(f"debian:{release}: give a release that Debian packages, as in debian:6.1")
+    package = f"linux-source-{release}"
+    installed = Path("/usr/src", f"{package}.tar.xz")
+    if installed.is_file():
+        version = child.run(
+            ("dpkg-query", "-W", "-f", "${Version}", package), cwd=Path("/"), only_stdout=True
+        )
+        return Tarball(installed, "debian", f"Debian package {package} {version}")
+    return _download(package, store, progress)
+
+
+def _download(package: str, store: Store, progress: Progress) -> Tarball:
+    """Fetch the package without installing it: that needs no root."""
+    folder = store.folder / "packages" / package
+    archive = folder / f"usr/src/{package}.tar.xz"
+    if not archive.is_file():
+        progress.stage(f"download {package}")
+        scratch = folder.with_name(f"tmp-{package}")
+        discard(scratch)
+        scratch.mkdir(parents=True)
+        try:
+            deb = _apt_get(package, scratch)
+            child.run(("dpkg-deb", "--extract", deb, scratch), cwd=scratch)
+            discard(folder)
+            scratch.rename(folder)
+        finally:
+            discard(scratch)
+        progress.done()
+    deb = next(folder.glob("*.deb"))
+    words = ("dpkg-deb", "--field", deb, "Version")
+    version = child.run(words, cwd=folder, only_stdout=True).strip()
+    return Tarball(archive, "debian", f"Debian package {package} {version}")
+
+
+def _apt_get(package: str, folder: Path) -> Path:
+    try:
+        child.run(("apt-get", "download", package), cwd=folder)
+        return next(folder.glob(f"{package}_*.deb"))
+    except (child.CommandError, HostError, StopIteration) as error:
+        raise HostError(
+            f"the package {package} is not installed and cannot be downloaded:"
+            f" run `apt-get update && apt-get install {package}` as root"
+        ) from error
+
+
+def _digest(*facts: object) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The private git store: one bare repository in the cache that holds every tree.
+
+Git is the command line program, not a binding: its plumbing does in one call what we
+need (bulk import into a pack, fast-import, format-patch), and the one door to child
+processes ends it on Ctrl-C and knows a full disk. Nothing of the user's git settings
+reaches it, or two people would get two different series.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness import child
+from harness.errors import Outcome
+from harness.places import Places
+from harness.progress import Progress
+
+IDENTITY = "SLQB series"
+EMAIL = "noreply@slqb.example"
+IMPORT_DATE = "2022-12-11T00:00:00+00:00"
+
+HERMETIC: dict[str, str | None] = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+    "TZ": "UTC",
+}
+STRAYS: dict[str, str | None] = dict.fromkeys(
+    (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_NAMESPACE",
+        "GIT_PREFIX",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_CONFIG_COUNT",
+        "GIT_CEILING_DIRECTORIES",
+    )
+)
+SETTINGS = {
+    "core.abbrev": "12",
+    "core.attributesFile": "/dev/null",
+    "core.autocrlf": "false",
+    "core.logAllRefUpdates": "false",
+    "core.symlinks": "true",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+# info/attributes beats the tree's own: bytes go in and out as they are.
+ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n*.[ch] diff=cpp\n"
+
+
+def identity(date: str) -> dict[str, str | None]:
+    """Who commits, and when: always the same."""
+    who = {"NAME": IDENTITY, "EMAIL": EMAIL, "DATE": date}
+    return {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in who.items()}
+
+
+@dataclass(frozen=True)
+class Store:
+    """The bare repository and the folder it stands in."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The repository."""
+        return self.folder / "store.git"
+
+    def git(
+        self,
+        *argv: str | Path,
+        env: Mapping[str, str | None] | None = None,
+        input: str | bytes | None = None,
+        on_line: Callable[[str], None] | None = None,
+        users_settings: bool = False,
+        outcome: Outcome = Outcome.HOST,
+    ) -> str:
+        """Run git in the store and return its stdout."""
+        words = ("git", f"--git-dir={self.path}", *argv)
+        settings = {} if users_settings else HERMETIC
+        return child.run(
+            words,
+            cwd=self.folder,
+            env={**STRAYS, **settings, **(env or {})},
+            input=input,
+            on_line=on_line,
+            only_stdout=True,
+            outcome=outcome,
+        )
+
+    def has(self, commit: str) -> bool:
+        """Whether a base is here, complete."""
+        return bool(self.git("for-each-ref", f"refs/bases/{commit}"))
+
+    def commit(self, tree: str, message: str, parents: Sequence[str] = ()) -> str:
+        """A commit of a tree object, with our identity and a date that never changes."""
+        line = [word for parent in parents for word in ("-p", parent)]
+        env = identity(IMPORT_DATE)
+        return self.git("commit-tree", tree, *line, env=env, input=message).strip()
+
+    def keep(self, commit: str) -> None:
+        """Hold a base for good."""
+        self.git("update-ref", f"refs/bases/{commit}", commit)
+
+
+def open_store(places: Places) -> Store:
+    """The store, made with its settings when it is not there yet."""
+    store = Store(places.trees)
+    if not (store.path / "info/attributes").is_file():
+        with locked(store.folder / "store.lock"):
+            _make(store)
+    return store
+
+
+def _make(store: Store) -> None:
+    store.git("init", "--quiet", "--bare", "--initial-branch=none", store.path)
+    for name, value in SETTINGS.items():
+        store.git("config", name, value)
+    write_atomically(store.path / "info/attributes", ATTRIBUTES.encode())
+
+
+@contextmanager
+def locked(path: Path, progress: Progress | None = None, what: str = "") -> Iterator[None]:
+    """Hold a lock between processes; says what it waits for when another one has it."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if progress:
+            progress.note(f"waiting for another slqb: {what}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Replace a file in one step; a full disk leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.slqb-new")
+    try:
+        scratch.write_bytes(content)
+        if mode is not None:
+            scratch.chmod(mode)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def check_out(store: Store, commit: str, target: Path, progress: Progress) -> None:
+    """Lay the files of a commit into target, whole or not at all."""
+    scratch = target.with_name(f"tmp-{target.name}")
+    discard(scratch)
+    scratch.mkdir(parents=True)
+    index = scratch.with_name(f"{scratch.name}.index")
+    env = {"GIT_INDEX_FILE": str(index)}
+    progress.stage(f"lay out {target.name}")
+    try:
+        store.git("read-tree", commit, env=env)
+        store.git(
+            "-c", "checkout.workers=0", f"--work-tree={scratch}", "checkout-index", "-a", env=env
+        )
+        scratch.rename(target)
+    finally:
+        index.unlink(missing_ok=True)
+        discard(scratch)
+    progress.done()
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of ours, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A tree: kernel sources in the store, named, and laid out once for reading.
+
+trees/store.git     every tree's objects
+trees/NAME.json     the record of one tree, written last: without it the tree is not there
+trees/NAME/         its files; never written to after they appeared
+
+The name holds the release and the start of the base commit, so one content has one name.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import HostError
+from harness.origin import Snapshot, laid_out, locate, release_of
+from harness.places import Places
+from harness.progress import Progress
+from harness.store import Store, check_out, discard, locked, open_store, write_atomically
+
+
+class Tree(BaseModel):
+    """One kernel tree in the store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    origin: str
+    git: Path
+    base: str
+    version: tuple[int, ...]
+    release: str
+    title: str
+    upstream: str | None = None
+    dirty: bool = False
+
+
+def open_tree(spec: str, places: Places, progress: Progress) -> Tree:
+    """The tree a user means, taken into the store if it is not there yet."""
+    if tree := stored(spec, places):
+        return tree
+    store = open_store(places)
+    origin = locate(spec, store, progress)
+    if snapshot := origin.recall(store):
+        tree = stored(_name(store, snapshot), places)
+        if tree is not None:
+            return tree.model_copy(update={"origin": spec})
+    with locked(store.folder / "import.lock", progress, "it takes in a tree"):
+        _sweep(store)
+        snapshot = origin.recall(store) or origin.take(store, progress)
+        return _settle(store, spec, snapshot, places, progress)
+
+
+def stored(name: str, places: Places) -> Tree | None:
+    """The tree of that name, if it is in the store and laid out."""
+    record = places.trees / f"{name}.json"
+    if "/" in name or not record.is_file() or not pristine(name, places).is_dir():
+        return None
+    return _read(record)
+
+
+def stored_trees(places: Places) -> Iterator[Tree]:
+    """Every tree in the store, by name."""
+    for record in sorted(places.trees.glob("*.json")):
+        yield _read(record)
+
+
+def pristine(tree: Tree | str, places: Places) -> Path:
+    """The tree's own files, for reading only."""
+    return places.trees / (tree if isinstance(tree, str) else tree.name)
+
+
+def _read(record: Path) -> Tree:
+    try:
+        return Tree.model_validate_json(record.read_bytes())
+    except ValidationError as error:
+        raise HostError(f"{record} is damaged: delete it and get the tree again") from error
+
+
+def _settle(
+    store: Store, spec: str, snapshot: Snapshot, places: Places, progress: Progress
+) -> Tree:
+    """Lay the files out and write the record, in this order."""
+    release = _release(store, snapshot)
+    numbers = re.match(r"[\d.]+", release)
+    tree = Tree(
+        name=_name(store, snapshot),
+        origin=spec,
+        git=store.path,
+        base=snapshot.commit,
+        version=tuple(int(part) for part in (numbers[0] if numbers else "").split(".") if part),
+        release=release,
+        title=snapshot.title,
+        upstream=snapshot.upstream,
+        dirty=snapshot.dirty,
+    )
+    ready, place = laid_out(store, tree.base), pristine(tree, places)
+    if ready.is_dir() and not place.is_dir():
+        ready.rename(place)
+    if not place.is_dir():
+        check_out(store, tree.base, place, progress)
+    write_atomically(places.trees / f"{tree.name}.json", tree.model_dump_json(indent=2).encode())
+    return tree
+
+
+def _name(store: Store, snapshot: Snapshot) -> str:
+    return f"{snapshot.kind}-{_release(store, snapshot)}-{snapshot.commit[:8]}"
+
+
+def _release(store: Store, snapshot: Snapshot) -> str:
+    names = store.git("ls-tree", "--name-only", snapshot.commit).split()
+    makefile = store.git("show", f"{snapshot.commit}:Makefile") if "Makefile" in names else ""
+    return release_of(makefile, names, snapshot.title)
+
+
+def _sweep(store: Store) -> None:
+    """Remove what a killed process left; the lock says that nobody works on it."""
+    for path in store.folder.glob("tmp-*"):
+        path.unlink() if path.is_file() else discard(path)
+    for pattern in ("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/tmp_objdir-*"):
+        for path in store.path.glob(pattern):
+            path.unlink() if path.is_file() else discard(path)
