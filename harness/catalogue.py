@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Records kept as data: one TOML file for each machine, each topology.
+
+A new record is a new file and nothing else: its name is the file's, and the list of known
+names is what the folder holds. A file is checked in full when it is read (by pydantic:
+unknown keys, wrong types, values out of range), and every fault is one line that names
+the file and the key.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import UserError
+
+
+class Entry(BaseModel):
+    """A record that came from a file; the file's name is its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """What the folder knows, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+
+def load(kind: str, folder: Path, name: str, model: type[AnyEntry]) -> AnyEntry:
+    """The record of that name, or a UserError that lists the known ones.
+
+    A name that ends in .toml is the path of a record kept elsewhere.
+    """
+    known = names(folder)
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not path.is_file() or (name not in known and not name.endswith(".toml")):
+        raise UserError(f"unknown {kind} {name!r}; known: {', '.join(known)}")
+    return read(path, model)
+
+
+def read(path: Path, model: type[AnyEntry]) -> AnyEntry:
+    """One file, checked."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not TOML: {error}") from error
+    try:
+        return model.model_validate({"name": path.stem, **table})
+    except ValidationError as error:
+        raise UserError(f"{path}: {faults(error)}") from error
+
+
+def faults(error: ValidationError) -> str:
+    """What pydantic found, on one line."""
+    found = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"])
+        said = fault["msg"].removeprefix("Value error, ")
+        found.append(f"{where}: {said}" if where else said)
+    return "; ".join(found)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What to boot on: QEMU's machine for an arch, as a record in qemu/machines/.
+
+A machine and a topology together make the QEMU command line; it is put together here and
+nowhere else, so that what a dry run prints, what the record keeps and what runs are one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from harness import catalogue
+from harness.errors import UserError
+from harness.places import PROJECT
+from harness.topology import Topology, qemu_arguments
+
+MACHINES = PROJECT / "qemu" / "machines"
+PROBES = PROJECT / "qemu" / "probes"
+
+
+class Machine(catalogue.Entry):
+    """One emulated machine."""
+
+    arch: str
+    emulator: str
+    image: str
+    """What of the build is booted."""
+    max_cpus: int = Field(ge=1)
+    page_kib: int = Field(ge=4)
+    model: str
+    """QEMU's -machine."""
+    flat_model: Mapping[str, str] = {}
+    """A quicker one for topologies of a single node, for each accelerator that has one."""
+    cpu: Mapping[str, str]
+    """QEMU's -cpu for each accelerator it can be had with."""
+    cmdline: tuple[str, ...] = ()
+    """What the kernel must be told on this machine, the console above all."""
+    probe: str
+    """The source of the accelerator's test payload, in qemu/probes/."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What QEMU loads: a kernel, perhaps an initramfs, and the kernel's command line."""
+
+    kernel: Path
+    initramfs: Path | None = None
+    cmdline: tuple[str, ...] = ()
+
+
+def machine_names() -> tuple[str, ...]:
+    """The machines there are."""
+    return catalogue.names(MACHINES)
+
+
+def load_machine(name: str, folder: Path = MACHINES) -> Machine:
+    """The machine of that name."""
+    return catalogue.load("machine", folder, name, Machine)
+
+
+def qemu_command(
+    machine: Machine, topology: Topology, accelerator: str, payload: Payload
+) -> tuple[str, ...]:
+    """The whole command; the console is on its standard output and nothing else is."""
+    if topology.cpus > machine.max_cpus:
+        raise UserError(
+            f"topology {topology.name!r} has {topology.cpus} CPUs, "
+            f"machine {machine.name!r} has at most {machine.max_cpus}"
+        )
+    return (
+        machine.emulator,
+        *_machine_arguments(machine, topology, accelerator),
+        *qemu_arguments(topology),
+        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+        *_payload_arguments(payload),
+    )
+
+
+def _machine_arguments(machine: Machine, topology: Topology, accelerator: str) -> tuple[str, ...]:
+    quicker = machine.flat_model if topology.flat else {}
+    model = quicker.get(accelerator, machine.model)
+    accel = "tcg,thread=multi" if accelerator == "tcg" else accelerator
+    return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[accelerator])
+
+
+def _payload_arguments(payload: Payload) -> tuple[str, ...]:
+    words = ["-kernel", str(payload.kernel)]
+    if payload.initramfs is not None:
+        words += ["-initrd", str(payload.initramfs)]
+    if payload.cmdline:
+        words += ["-append", " ".join(payload.cmdline)]
+    return tuple(words)

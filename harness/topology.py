@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The shape of a guest: which CPUs and how much memory on which node, and how far apart.
+
+A topology says nothing about QEMU or an arch; it is compiled to QEMU's arguments for a
+machine, and to one word for the guest, which checks what it found against it before a
+test counts.
+
+shape: node ('+' node)* ['@' row ('/' row)*]
+node: cpus ':' MiB
+row: distance (',' distance)*
+
+The guest may number the nodes otherwise; "up to renumbering" is its business.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness import catalogue
+from harness.places import PROJECT
+
+TOPOLOGIES = PROJECT / "qemu" / "topologies"
+LOCAL = 10  # the distance of a node to itself, by ACPI
+
+Distance = Annotated[int, Field(ge=LOCAL, le=254)]
+
+
+class Node(BaseModel):
+    """One node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: int = Field(ge=0)
+    memory_mib: int = Field(ge=0)
+
+
+class Topology(catalogue.Entry):
+    """Nodes and the distances between them (none are given for a single node)."""
+
+    nodes: tuple[Node, ...] = Field(min_length=1)
+    distances: tuple[tuple[Distance, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Topology":
+        if fault := next(_faults(self), None):
+            raise ValueError(fault)
+        return self
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of all nodes."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def memory_mib(self) -> int:
+        """Memory of all nodes."""
+        return sum(node.memory_mib for node in self.nodes)
+
+    @property
+    def flat(self) -> bool:
+        """Whether there is only one node, so that nothing about NUMA need be said."""
+        return len(self.nodes) == 1
+
+    @property
+    def shape(self) -> str:
+        """The word for the guest."""
+        nodes = "+".join(f"{node.cpus}:{node.memory_mib}" for node in self.nodes)
+        rows = "/".join(",".join(map(str, row)) for row in self.distances)
+        return f"{nodes}@{rows}" if rows else nodes
+
+
+def topology_names() -> tuple[str, ...]:
+    """The topologies there are."""
+    return catalogue.names(TOPOLOGIES)
+
+
+def load_topology(name: str, folder: Path = TOPOLOGIES) -> Topology:
+    """The topology of that name."""
+    return catalogue.load("topology", folder, name, Topology)
+
+
+def qemu_arguments(topology: Topology) -> tuple[str, ...]:
+    """CPUs, memory, nodes and distances.
+
+    Every CPU is a socket of its own: CPUs that share a socket on different nodes would
+    make the guest's scheduler warn.
+    """
+    smp = f"{topology.cpus},sockets={topology.cpus},cores=1,threads=1"
+    general = ("-smp", smp, "-m", f"{topology.memory_mib}M")
+    if topology.flat:
+        return general
+    return (*general, *_node_arguments(topology), *_distance_arguments(topology))
+
+
+def _node_arguments(topology: Topology) -> Iterator[str]:
+    first = 0
+    for number, node in enumerate(topology.nodes):
+        words = ["node", f"nodeid={number}"]
+        if node.memory_mib:
+            yield from ("-object", f"memory-backend-ram,id=ram{number},size={node.memory_mib}M")
+            words.append(f"memdev=ram{number}")
+        if node.cpus:
+            words.append(f"cpus={first}-{first + node.cpus - 1}")
+            first += node.cpus
+        yield from ("-numa", ",".join(words))
+
+
+def _distance_arguments(topology: Topology) -> Iterator[str]:
+    for source, row in enumerate(topology.distances):
+        for target, distance in enumerate(row):
+            if source != target:
+                yield from ("-numa", f"dist,src={source},dst={target},val={distance}")
+
+
+def _faults(topology: Topology) -> Iterator[str]:
+    """What does not fit together."""
+    if not topology.cpus:
+        yield "no node has a CPU"
+    if not topology.memory_mib:
+        yield "no node has memory"
+    for number, node in enumerate(topology.nodes):
+        if not node.cpus and not node.memory_mib:
+            yield f"node {number} has neither CPUs nor memory"
+    yield from _distance_faults(topology)
+
+
+def _distance_faults(topology: Topology) -> Iterator[str]:
+    count = len(topology.nodes)
+    if not topology.distances:
+        if not topology.flat:
+            yield f"{count} nodes need distances"
+        return
+    if len(topology.distances) != count or any(len(row) != count for row in topology.distances):
+        yield f"distances must be {count} rows of {count}"
+        return
+    for source, row in enumerate(topology.distances):
+        for target, distance in enumerate(row):
+            if (distance == LOCAL) != (source == target):
+                yield f"distance {source}-{target} is {distance}; {LOCAL} is for a node to itself"
