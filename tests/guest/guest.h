@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The guest's PID 1 and its checks: what the files share.
+ *
+ * init.c      the order of things, from mounts to power off
+ * words.c     the slqbtest.* words of the kernel's command line
+ * report.c    lines on the console, KTAP groups and cases
+ * text.c      small files of /proc and /sys, read and written
+ * topology.c  the machine asked for against the machine found
+ * module.c    slabtest.ko and the commands it takes
+ * user.c      the table of user-space checks
+ * the rest    one noun each: the checks
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* words.c: what the harness asked for */
+struct words {
+	uint64_t seed;
+	unsigned int trim_ms;
+	bool soak;
+	char suite[64];
+	char glob[128];
+	char plant[32];
+	char topology[512];
+};
+
+void words_read(struct words *words);
+bool glob_match(const char *glob, const char *name);
+bool glob_may_match(const char *glob, const char *prefix);
+bool suite_wants(const struct words *words, const char *group);
+
+/* report.c: the console */
+struct check {
+	const char *group;
+	const char *name;
+	const struct words *words;
+	unsigned int failures;
+	char skip[160];
+};
+
+struct check_case {
+	const char *name;
+	void (*run)(struct check *check);
+};
+
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+__attribute__((format(printf, 2, 3))) void check_fail(struct check *check, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void check_note(struct check *check, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void check_skip(struct check *check, const char *format, ...);
+unsigned int cases_wanted(const struct words *words, const char *group,
+			  const struct check_case *cases, size_t count);
+bool cases_run(const struct words *words, const char *group,
+	       const struct check_case *cases, size_t count);
+
+/* text.c: small files */
+long text_read(const char *path, char *buffer, size_t size);
+char *text_read_all(const char *path);
+int text_write(const char *path, const char *value);
+long text_number(const char *path);
+long meminfo_kib(const char *path, const char *field);
+unsigned int list_parse(const char *list, bool *member, unsigned int size);
+unsigned int list_read(const char *path, bool *member, unsigned int size);
+double seconds_now(void);
+void sleep_ms(unsigned int ms);
+
+/* topology.c */
+#define MAX_NODES 64
+#define MAX_CPUS 1024
+unsigned int cpus_online(bool *member);
+bool topology_run(const struct words *words);
+
+/* module.c */
+extern const char module_path[];
+int module_load(const struct words *words);
+int module_order(const char *format, ...) __attribute__((format(printf, 1, 2)));
+long module_state(const char *key);
+bool module_word(const char *key, char *value, size_t size);
+bool module_there(void);
+bool allocator_is(const char *name);
+bool slabtest_run(const struct words *words, unsigned int number, bool *loaded);
+
+/* slabinfo.c */
+struct slab_line {
+	char name[64];
+	unsigned long active, objects, size, per_slab, pages;
+	unsigned long limit, batch, shared;
+	unsigned long active_slabs, slabs, available;
+};
+
+long slabinfo_read(struct slab_line **lines);
+bool slabinfo_find(const char *name, struct slab_line *line);
+void check_slabinfo_format(struct check *check);
+void check_slabinfo_sum(struct check *check);
+void check_slabinfo_held(struct check *check);
+void check_slabinfo_exact(struct check *check);
+
+/* counters.c, sysfs.c, trim.c, hotplug.c, pressure.c, memcg.c, failslab.c, churn.c */
+void check_node_counters(struct check *check);
+void check_memory_returns(struct check *check);
+void check_sysfs_slab(struct check *check);
+void check_trim_returns(struct check *check);
+void check_offline_drains(struct check *check);
+void check_offline_load(struct check *check);
+void check_oom(struct check *check);
+void check_memcg_charge(struct check *check);
+void check_failslab(struct check *check);
+void check_churn(struct check *check);
+
+/* user.c */
+unsigned int user_wanted(const struct words *words);
+bool user_run(const struct words *words);
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPUs that go offline and come back: what they held is not lost, and nobody is disturbed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static int cpu_set(unsigned int cpu, bool online)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	return text_write(path, online ? "1" : "0");
+}
+
+static bool cpu_can_go(unsigned int cpu)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	return !access(path, W_OK) && text_number(path) == 1;
+}
+
+/* The CPUs that can be switched off; how many. */
+static unsigned int find_movable(unsigned int *movable)
+{
+	bool online[MAX_CPUS];
+	unsigned int count = 0;
+
+	cpus_online(online);
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		if (online[cpu] && cpu_can_go(cpu))
+			movable[count++] = cpu;
+	return count;
+}
+
+static bool ready(struct check *check, unsigned int *movable, unsigned int *count)
+{
+	*count = find_movable(movable);
+	if (!*count)
+		check_skip(check, "no CPU here can go offline");
+	else if (!module_there())
+		check_skip(check, "the module is not loaded");
+	else
+		return true;
+	return false;
+}
+
+static void toggle(struct check *check, unsigned int cpu, bool online)
+{
+	int error = cpu_set(cpu, online);
+
+	if (error)
+		check_fail(check, "CPU %u does not go %s: %s", cpu, online ? "online" : "offline",
+			   strerror(-error));
+}
+
+/*
+ * Guards: objects freed on a CPU that then goes offline are not kept by it: after a shrink their
+ * memory is back, while the CPU is away.
+ */
+void check_offline_drains(struct check *check)
+{
+	unsigned int movable[MAX_CPUS], count, cpu;
+	long before, after, pages;
+
+	if (!ready(check, movable, &count))
+		return;
+	for (unsigned int i = 0; i < count && !check->failures; i++) {
+		cpu = movable[i];
+		module_order("hold 1");
+		module_order("release");
+		module_order("shrink");
+		before = module_state("slab_pages");
+		if (module_order("hold 20000") || module_order("release_on %u", cpu))
+			check_fail(check, "objects were not to be had or freed on CPU %u", cpu);
+		toggle(check, cpu, false);
+		module_order("shrink");
+		after = module_state("slab_pages");
+		pages = 20000 * module_state("size") / sysconf(_SC_PAGESIZE);
+		if (after - before > pages / 4)
+			check_fail(check, "CPU %u went with %ld of %ld pages", cpu, after - before,
+				   pages);
+		toggle(check, cpu, true);
+	}
+	if (module_state("errors"))
+		check_fail(check, "%ld objects were damaged", module_state("errors"));
+}
+
+/*
+ * Guards: CPUs come and go under load, and no object is lost or damaged; afterwards slab memory is
+ * what it was, so nothing was left behind on the way.
+ */
+void check_offline_load(struct check *check)
+{
+	unsigned int movable[MAX_CPUS], count, rounds = check->words->soak ? 200 : 6;
+	long before, after, slack;
+	int error;
+
+	if (!ready(check, movable, &count))
+		return;
+	/* A storm and a full turn first, so that caches have grown as they will. */
+	module_order("storm");
+	for (unsigned int i = 0; i < count; i++) {
+		toggle(check, movable[i], false);
+		toggle(check, movable[i], true);
+	}
+	module_order("calm");
+	before = module_state("slab_pages");
+	error = module_order("storm");
+	if (error)
+		check_fail(check, "no storm: %s", strerror(-error));
+	for (unsigned int round = 0; round < rounds && !check->failures; round++) {
+		unsigned int cpu = movable[(check->words->seed + round) % count];
+
+		toggle(check, cpu, false);
+		sleep_ms(50);
+		toggle(check, cpu, true);
+		if (round % 50 == 49)
+			check_note(check, "%u of %u rounds", round + 1, rounds);
+	}
+	module_order("calm");
+	after = module_state("slab_pages");
+	/* Queues and half-used slabs of the caches of kmalloc, on each CPU. */
+	slack = 512 + 1024L * (count + 1);
+	if (after - before > slack)
+		check_fail(check, "%ld pages of slabs, %ld before", after, before);
+	if (module_state("errors"))
+		check_fail(check, "%ld objects were damaged", module_state("errors"));
+	check_note(check, "%ld objects in storms, %ld pages more", module_state("stormed"),
+		   after - before);
+}

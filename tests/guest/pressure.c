@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A process eats the machine's memory until the kernel kills it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+/* Does not come back: somebody has to stop it. */
+static void eat(void)
+{
+	const size_t step = 1 << 20, page = sysconf(_SC_PAGESIZE);
+
+	text_write("/proc/self/oom_score_adj", "1000");
+	for (;;) {
+		char *more = mmap(NULL, step, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (more == MAP_FAILED)
+			_exit(1);
+		for (size_t at = 0; at < step; at += page)
+			more[at] = 1;
+	}
+}
+
+/* Whether the eater was killed, which it has to be. */
+static bool feed(struct check *check)
+{
+	pid_t eater = fork();
+	unsigned int waited = 0;
+	int status;
+
+	if (!eater)
+		eat();
+	while (eater > 0 && waitpid(eater, &status, WNOHANG) == 0) {
+		sleep_ms(50);
+		waited += 50;
+		if (!(waited % 10000))
+			check_note(check, "still eating after %u ms", waited);
+		if (waited >= 120000)
+			kill(eater, SIGTERM);
+	}
+	if (eater > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return true;
+	check_fail(check, "the eater was not killed by the kernel (status %x)", status);
+	return false;
+}
+
+/*
+ * Guards: a machine short of memory kills one process and lives, and has its free objects back: what
+ * was in the allocator's queues does not stay there.
+ */
+void check_oom(struct check *check)
+{
+	long before, queued, after, total = meminfo_kib("/proc/meminfo", "MemTotal");
+	const long slack = 4096;
+
+	if (!module_there()) {
+		check_skip(check, "the module is not loaded");
+		return;
+	}
+	module_order("release");
+	before = meminfo_kib("/proc/meminfo", "SUnreclaim");
+	module_order("queue %ld", total / 1024 / 4);
+	queued = meminfo_kib("/proc/meminfo", "SUnreclaim");
+	if (!feed(check))
+		return;
+	/* The dying process gives its memory back a little after its parent is told. */
+	for (int i = 0; i < 50 && meminfo_kib("/proc/meminfo", "MemFree") < total / 3; i++)
+		sleep_ms(100);
+	text_write("/proc/sys/vm/stat_refresh", "1");
+	after = meminfo_kib("/proc/meminfo", "SUnreclaim");
+	check_note(check, "SUnreclaim %ld kB, %ld kB with queues, %ld kB after", before, queued,
+		   after);
+	if (after > before + before / 4 + slack)
+		check_fail(check, "SUnreclaim was %ld kB and is %ld kB", before, after);
+	if (meminfo_kib("/proc/meminfo", "MemFree") < total / 3)
+		check_fail(check, "%ld of %ld kB free", meminfo_kib("/proc/meminfo", "MemFree"),
+			   total);
+	if (module_order("hold 1000") || module_order("release"))
+		check_fail(check, "no objects are to be had afterwards");
+	if (module_state("errors"))
+		check_fail(check, "%ld objects were damaged", module_state("errors"));
+}

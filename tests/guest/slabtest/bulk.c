@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many objects by one call.
+ */
+#define pr_fmt(fmt) fmt
+
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "slabtest.h"
+
+#define MOST 2048
+
+static void bulk_round(struct st *t, struct kmem_cache *cache, void **objects, size_t *sizes,
+		       unsigned int count, gfp_t flags)
+{
+	unsigned int size = kmem_cache_size(cache), i;
+	int got = kmem_cache_alloc_bulk(cache, flags, count, objects);
+
+	if (!st_check(t, got == count, "%d of %u objects", got, count))
+		return;
+	for (i = 0; i < count; i++) {
+		sizes[i] = size;
+		if (flags & __GFP_ZERO)
+			st_is_byte(t, objects[i], 0, size);
+		st_fill(t, objects[i], size);
+	}
+	st_disjoint(t, objects, sizes, count);
+	st_shuffle(&t->rnd, objects, count);
+	for (i = 0; i < count; i++)
+		st_spend(t, objects[i], size);
+	/* Some one by one: both ways of freeing take objects of both ways of allocating. */
+	for (i = 0; i < count / 4; i++)
+		kmem_cache_free(cache, objects[i]);
+	if (i < count)
+		kmem_cache_free_bulk(cache, count - i, objects + i);
+}
+
+/* Guards: all objects asked for, each its own, whatever the number. */
+static void bulk_counts(struct st *t)
+{
+	static const unsigned int counts[] = { 1, 2, 3, 7, 16, 31, 32, 33, 64, 250, 1000, MOST };
+	struct kmem_cache *cache = kmem_cache_create("slabtest_bulk", 88, 0, 0, NULL);
+	void **objects = kvcalloc(MOST, sizeof(*objects), GFP_KERNEL);
+	size_t *sizes = kvcalloc(MOST, sizeof(*sizes), GFP_KERNEL);
+	int i;
+
+	if (!st_check(t, cache && objects && sizes, "no memory"))
+		goto out;
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		bulk_round(t, cache, objects, sizes, counts[i], GFP_KERNEL);
+		bulk_round(t, cache, objects, sizes, counts[i], GFP_KERNEL | __GFP_ZERO);
+		bulk_round(t, cache, objects, sizes, counts[i], GFP_ATOMIC);
+		st_alive(t);
+	}
+out:
+	kvfree(sizes);
+	kvfree(objects);
+	kmem_cache_destroy(cache);
+}
+
+/* Guards: kfree_bulk sorts out objects of many caches, and of none (large ones). */
+static void bulk_mixed(struct st *t)
+{
+	const unsigned int count = 600;
+	void **objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
+	size_t size;
+	unsigned int round, i;
+
+	if (!st_check(t, objects, "no memory"))
+		return;
+	for (round = 0; round < st_scale(t, 5); round++) {
+		for (i = 0; i < count; i++) {
+			size = i % 50 ? 1U << (3 + i % 9) : KMALLOC_MAX_CACHE_SIZE + 1;
+			objects[i] = kmalloc(size, GFP_KERNEL);
+			if (!st_check(t, objects[i], "no object of %zu", size))
+				break;
+			st_fill(t, objects[i], size);
+			st_spend(t, objects[i], size);
+		}
+		if (round % 2)
+			st_shuffle(&t->rnd, objects, i);
+		if (i)
+			kfree_bulk(i, objects);
+	}
+	kvfree(objects);
+}
+
+struct handover {
+	struct kmem_cache *cache;
+	int count;
+	void *objects[500];
+};
+
+static void take_bulk(struct st_worker *worker)
+{
+	struct handover *h = worker->data;
+	int i;
+
+	h->count = kmem_cache_alloc_bulk(h->cache, GFP_KERNEL, ARRAY_SIZE(h->objects), h->objects);
+	st_check(worker->t, h->count == ARRAY_SIZE(h->objects), "%d objects", h->count);
+	for (i = 0; i < h->count; i++)
+		st_fill(worker->t, h->objects[i], 240);
+}
+
+static void give_bulk(struct st_worker *worker)
+{
+	struct handover *h = worker->data;
+	int i;
+
+	for (i = 0; i < h->count; i++)
+		st_spend(worker->t, h->objects[i], 240);
+	if (h->count)
+		kmem_cache_free_bulk(h->cache, h->count, h->objects);
+}
+
+/* Guards: a bulk of objects may be freed on another CPU, for each CPU and its neighbour. */
+static void bulk_remote(struct st *t)
+{
+	struct handover *h = kvzalloc(sizeof(*h), GFP_KERNEL);
+	unsigned int cpu, next, round;
+
+	if (!st_check(t, h, "no memory"))
+		return;
+	h->cache = kmem_cache_create("slabtest_hand", 240, 0, 0, NULL);
+	if (!st_check(t, h->cache, "no cache"))
+		goto out;
+	for (round = 0; round < st_scale(t, 3); round++) {
+		for_each_online_cpu(cpu) {
+			next = cpumask_next(cpu, cpu_online_mask);
+			if (next >= nr_cpu_ids)
+				next = cpumask_first(cpu_online_mask);
+			if (st_run_on(t, cpu, take_bulk, h))
+				st_run_on(t, next, give_bulk, h);
+		}
+		st_alive(t);
+	}
+	kmem_cache_destroy(h->cache);
+out:
+	kvfree(h);
+}
+
+/*
+ * Guards: a bulk that cannot be had in full gives nothing, says so, and keeps nothing. More is asked
+ * for than the machine has, in a way that neither waits nor kills.
+ */
+static void bulk_failure(struct st *t)
+{
+	const size_t size = 2 * PAGE_SIZE;
+	const unsigned long count = totalram_pages();
+	struct kmem_cache *cache = kmem_cache_create("slabtest_much", size, 0, ST_OWN,
+						     NULL);
+	void **objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
+	long base = st_slab_pages();
+	int got;
+
+	if (!st_check(t, cache && objects, "no memory"))
+		goto out;
+	got = kmem_cache_alloc_bulk(cache, GFP_NOWAIT | __GFP_NOWARN, count, objects);
+	if (!st_check(t, !got, "%d of %lu objects, each of two pages", got, count))
+		kmem_cache_free_bulk(cache, got, objects);
+	st_settled(t, cache, base, st_slack_pages());
+out:
+	kvfree(objects);
+	kmem_cache_destroy(cache);
+}
+
+const struct st_case bulk_cases[] = {
+	{ "bulk_counts", bulk_counts },
+	{ "bulk_mixed", bulk_mixed },
+	{ "bulk_remote", bulk_remote },
+	{ "bulk_failure", bulk_failure },
+	{ }
+};

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Caches made by kmem_cache_create: sizes, alignments, merging, names.
+ */
+#define pr_fmt(fmt) fmt
+
+#include <linux/align.h>
+#include <linux/cache.h>
+#include <linux/list_lru.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "slabtest.h"
+
+/* Fill two slabs and a bit, look at every object, free them in another order. */
+static void use_cache(struct st *t, struct kmem_cache *cache, size_t size, size_t align,
+		      gfp_t flags)
+{
+	void *object[96];
+	size_t sizes[ARRAY_SIZE(object)];
+	int i, count = clamp_t(int, 2 * PAGE_SIZE / size + 3, 5, ARRAY_SIZE(object));
+
+	for (i = 0; i < count; i++) {
+		object[i] = kmem_cache_alloc(cache, flags);
+		sizes[i] = size;
+		if (!st_check(t, object[i], "no object of %zu", size))
+			break;
+		st_check(t, IS_ALIGNED((unsigned long)object[i], align),
+			 "%px of %zu is not aligned to %zu", object[i], size, align);
+		if (flags & __GFP_ZERO)
+			st_is_byte(t, object[i], 0, size);
+		st_fill(t, object[i], size);
+	}
+	st_disjoint(t, object, sizes, i);
+	st_shuffle(&t->rnd, object, i);
+	while (i--) {
+		st_spend(t, object[i], size);
+		kmem_cache_free(cache, object[i]);
+	}
+}
+
+static void one_size(struct st *t, size_t size, size_t align, slab_flags_t flags, size_t aligned)
+{
+	struct kmem_cache *cache = kmem_cache_create("slabtest_size", size, align, flags, NULL);
+
+	if (!st_check(t, cache, "no cache of %zu aligned to %zu", size, align))
+		return;
+	st_check(t, kmem_cache_size(cache) >= size, "a cache of %zu says %u", size,
+		 kmem_cache_size(cache));
+	use_cache(t, cache, size, aligned, GFP_KERNEL);
+	use_cache(t, cache, size, aligned, GFP_KERNEL | __GFP_ZERO);
+	kmem_cache_destroy(cache);
+	st_alive(t);
+}
+
+/* Guards: a cache of any size gives objects of that size. */
+static void cache_sizes(struct st *t)
+{
+	static const unsigned int quick[] = { 37, 211, 997 }, soak[] = { 1, 5, 17 };
+	const unsigned int *step = t->soak ? soak : quick;
+	size_t size;
+
+	/* Small ones closely, large ones by larger primes. */
+	for (size = 1; size <= 4096 + 1;
+	     size += size < 256 ? step[0] : size < 1024 ? step[1] : step[2])
+		one_size(t, size, 0, 0, 1);
+	one_size(t, PAGE_SIZE - 8, 0, 0, 1);
+	one_size(t, PAGE_SIZE, 0, 0, 1);
+	one_size(t, 3 * PAGE_SIZE / 2, 0, 0, 1);
+	one_size(t, 4 * PAGE_SIZE + 8, 0, 0, 1);
+}
+
+/* Guards: the alignment asked for, up to a page, and that of the cache line. */
+static void cache_align(struct st *t)
+{
+	static const size_t sizes[] = { 8, 24, 40, 104, 500, 1000 };
+	size_t align, line;
+	int i;
+
+	for (align = 8; align <= PAGE_SIZE; align *= 2) {
+		one_size(t, align / 2 + 8, align, 0, align);
+		one_size(t, align + 8, align, 0, align);
+	}
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		/* A small object gets as much of a line as it can use. */
+		for (line = cache_line_size(); sizes[i] <= line / 2;)
+			line /= 2;
+		one_size(t, sizes[i], 0, SLAB_HWCACHE_ALIGN, line);
+	}
+}
+
+/* Guards: kmem_cache_zalloc clears an object that was dirty a moment ago. */
+static void cache_zalloc(struct st *t)
+{
+	struct kmem_cache *cache = kmem_cache_create("slabtest_zero", 219, 0, 0, NULL);
+	unsigned int i, rounds = st_scale(t, 2000);
+
+	if (!st_check(t, cache, "no cache"))
+		return;
+	for (i = 0; i < rounds; i++) {
+		void *object = kmem_cache_zalloc(cache, i % 2 ? GFP_KERNEL : GFP_ATOMIC);
+
+		if (!st_check(t, object, "no object"))
+			break;
+		if (!st_is_byte(t, object, 0, 219))
+			i = rounds;
+		memset(object, 0xff, 219);
+		kmem_cache_free(cache, object);
+	}
+	kmem_cache_destroy(cache);
+}
+
+/* Guards: caches that may share slabs lose nothing when one of them goes. */
+static void cache_twins(struct st *t)
+{
+	struct kmem_cache *one = kmem_cache_create("slabtest_twin1", 136, 0, 0, NULL);
+	struct kmem_cache *other = kmem_cache_create("slabtest_twin2", 136, 0, 0, NULL);
+	void *mine[50], *theirs[50];
+	int i;
+
+	if (!st_check(t, one && other, "no caches"))
+		goto out;
+	for (i = 0; i < ARRAY_SIZE(mine); i++) {
+		mine[i] = kmem_cache_alloc(one, GFP_KERNEL);
+		theirs[i] = kmem_cache_alloc(other, GFP_KERNEL);
+		if (!st_check(t, mine[i] && theirs[i], "no objects"))
+			break;
+		st_fill(t, mine[i], 136);
+		st_fill(t, theirs[i], 136);
+	}
+	while (i--) {
+		st_spend(t, mine[i], 136);
+		kmem_cache_free(one, mine[i]);
+		st_verify(t, theirs[i], 136);
+	}
+	kmem_cache_destroy(one);
+	one = NULL;
+	for (i = 0; i < ARRAY_SIZE(theirs); i++) {
+		st_spend(t, theirs[i], 136);
+		kmem_cache_free(other, theirs[i]);
+	}
+	use_cache(t, other, 136, 1, GFP_KERNEL);
+out:
+	kmem_cache_destroy(one);
+	kmem_cache_destroy(other);
+}
+
+struct race {
+	const char *name;
+	size_t size;
+	unsigned int rounds;
+};
+
+static void create_same(struct st_worker *worker)
+{
+	struct race *race = worker->data;
+	unsigned int i;
+
+	for (i = 0; i < race->rounds && !atomic_read(&worker->t->failures); i++) {
+		struct kmem_cache *cache = kmem_cache_create(race->name, race->size, 0, 0, NULL);
+		void *object;
+
+		if (!st_check(worker->t, cache, "no cache"))
+			break;
+		object = kmem_cache_alloc(cache, GFP_KERNEL);
+		if (st_check(worker->t, object, "no object")) {
+			st_fill(worker->t, object, race->size);
+			cond_resched();
+			st_spend(worker->t, object, race->size);
+			kmem_cache_free(cache, object);
+		}
+		kmem_cache_destroy(cache);
+	}
+}
+
+/*
+ * Guards: creating caches of one name at the same time on all CPUs leaves usable caches, and nothing
+ * when they are gone. Where caches do not merge a second one of the name is no part of the contract.
+ */
+static void cache_names(struct st *t)
+{
+	struct kmem_cache *one = kmem_cache_create("slabtest_probe1", 360, 0, 0, NULL);
+	struct kmem_cache *other = kmem_cache_create("slabtest_probe2", 360, 0, 0, NULL);
+	struct race race = { "slabtest_same", 360, st_scale(t, 20) };
+	long base;
+
+	if (!st_check(t, one && other, "no caches"))
+		goto out;
+	if (one != other && !IS_ENABLED(CONFIG_SLOB)) {
+		t->skip = "caches do not merge here";
+		goto out;
+	}
+	base = st_slab_pages();
+	st_run_on_all(t, create_same, &race);
+	st_settled(t, NULL, base, st_slack_pages());
+out:
+	kmem_cache_destroy(one);
+	kmem_cache_destroy(other);
+}
+
+/* Guards: a window for user copies is taken where it fits the object, and the cache works. */
+static void cache_usercopy(struct st *t)
+{
+	struct kmem_cache *cache;
+
+	cache = kmem_cache_create_usercopy("slabtest_copy", 200, 8, 0, 64, 100, NULL);
+	if (!st_check(t, cache, "no cache"))
+		return;
+	use_cache(t, cache, 200, 8, GFP_KERNEL);
+	kmem_cache_destroy(cache);
+}
+
+/* Guards: kmem_cache_alloc_lru is an allocation like any other. */
+static void cache_lru(struct st *t)
+{
+	struct kmem_cache *cache = kmem_cache_create("slabtest_lru", 176, 0, SLAB_ACCOUNT, NULL);
+	struct list_lru lru;
+	int i;
+
+	if (!st_check(t, cache, "no cache"))
+		return;
+	if (!st_check(t, !list_lru_init(&lru), "no lru"))
+		goto out;
+	for (i = 0; i < 100; i++) {
+		void *object = kmem_cache_alloc_lru(cache, &lru, GFP_KERNEL);
+
+		if (!st_check(t, object, "no object"))
+			break;
+		st_fill(t, object, 176);
+		st_spend(t, object, 176);
+		kmem_cache_free(cache, object);
+	}
+	list_lru_destroy(&lru);
+out:
+	kmem_cache_destroy(cache);
+}
+
+/* Guards: kmem_dump_obj knows an object of a slab from something else. */
+static void cache_dump(struct st *t)
+{
+	static int elsewhere;
+	void *object = kmalloc(100, GFP_KERNEL);
+
+	if (!st_check(t, object, "no object"))
+		return;
+	if (IS_ENABLED(CONFIG_PRINTK)) {
+		pr_info("    # %s:", t->name);
+		st_check(t, kmem_dump_obj(object + 8), "an object is not known");
+	}
+	st_check(t, !kmem_dump_obj(&elsewhere), "a variable is taken for an object");
+	st_check(t, !kmem_dump_obj(NULL), "NULL is taken for an object");
+	kfree(object);
+}
+
+const struct st_case cache_cases[] = {
+	{ "cache_sizes", cache_sizes },
+	{ "cache_align", cache_align },
+	{ "cache_zalloc", cache_zalloc },
+	{ "cache_twins", cache_twins },
+	{ "cache_names", cache_names },
+	{ "cache_usercopy", cache_usercopy },
+	{ "cache_lru", cache_lru },
+	{ "cache_dump", cache_dump },
+	{ }
+};

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of cases, run once while the module is loaded; KTAP on the console.
+ *
+ * Lines have no prefix: they are nested four spaces deep in the stream that PID 1 prints, which also
+ * adds the result line of the whole group.
+ */
+#define pr_fmt(fmt) fmt
+
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/stringhash.h>
+
+#include "slabtest.h"
+
+static unsigned long long seed = 1;
+module_param(seed, ullong, 0444);
+MODULE_PARM_DESC(seed, "start of every random sequence");
+
+static char *scale = "quick";
+module_param(scale, charp, 0444);
+MODULE_PARM_DESC(scale, "quick or soak");
+
+static char *glob = "*";
+module_param_named(case, glob, charp, 0444);
+MODULE_PARM_DESC(case, "cases to run: slabtest.NAME matched with * and ?");
+
+static char *plant = "none";
+module_param(plant, charp, 0444);
+MODULE_PARM_DESC(plant, "fault to show instead of the cases");
+
+static bool run = true;
+module_param(run, bool, 0444);
+MODULE_PARM_DESC(run, "run the cases; if not, only take orders");
+
+const char *const st_allocator =
+	IS_ENABLED(CONFIG_SLQB) ? "SLQB" :
+	IS_ENABLED(CONFIG_SLUB) ? "SLUB" :
+	IS_ENABLED(CONFIG_SLAB) ? "SLAB" :
+	IS_ENABLED(CONFIG_SLOB) ? "SLOB" : "unknown";
+
+static const struct st_case * const nouns[] = {
+	kmalloc_cases,
+	cache_cases,
+	node_cases,
+	remote_cases,
+	bulk_cases,
+	ctor_cases,
+	life_cases,
+	order_cases,
+	context_cases,
+	storm_cases,
+	plant_cases,
+};
+
+static unsigned int planned;
+static unsigned int failed;
+
+unsigned int st_planned(void)
+{
+	return planned;
+}
+
+unsigned int st_failed(void)
+{
+	return failed;
+}
+
+static void remark(struct st *t, const char *format, va_list *args)
+{
+	struct va_format text = { .fmt = format, .va = args };
+
+	t->spoken = jiffies;
+	pr_info("    # %s: %pV\n", t->name, &text);
+}
+
+void st_note(struct st *t, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	remark(t, format, &args);
+	va_end(args);
+}
+
+/* Any context, any CPU. Ten reasons say enough. */
+void st_fail(struct st *t, const char *format, ...)
+{
+	va_list args;
+
+	if (atomic_inc_return(&t->failures) > 10)
+		return;
+	va_start(args, format);
+	remark(t, format, &args);
+	va_end(args);
+}
+
+/* Called in long loops that may sleep: the harness takes silence for a hang. */
+void st_alive(struct st *t)
+{
+	if (time_after(jiffies, t->spoken + 10 * HZ))
+		st_note(t, "still at it");
+	cond_resched();
+}
+
+static bool matches(const char *pattern, const char *name)
+{
+	for (; *pattern; pattern++, name++) {
+		if (*pattern == '*')
+			return matches(pattern + 1, name) || (*name && matches(pattern, name + 1));
+		if (!*name || (*pattern != '?' && *pattern != *name))
+			return false;
+	}
+	return !*name;
+}
+
+/* A planted fault takes the place of everything else. */
+static bool selected(const struct st_case *c)
+{
+	char path[64];
+
+	if (strcmp(plant, "none"))
+		return strstarts(c->name, "plant_");
+	if (strstarts(c->name, "plant_"))
+		return false;
+	snprintf(path, sizeof(path), "slabtest.%s", c->name);
+	return matches(glob, path);
+}
+
+/* A case draws the same numbers whatever ran before it. */
+void st_begin(struct st *t, const char *name)
+{
+	*t = (struct st){
+		.name = name,
+		.seed = seed ^ ((u64)full_name_hash(NULL, name, strlen(name)) << 16),
+		.soak = !strcmp(scale, "soak"),
+		.spoken = jiffies,
+	};
+	prandom_seed_state(&t->rnd, t->seed);
+}
+
+static void run_case(const struct st_case *c, unsigned int number)
+{
+	ktime_t start = ktime_get();
+	struct st t;
+
+	st_begin(&t, c->name);
+	pr_info("    # start: %s\n", c->name);
+	c->run(&t);
+	pr_info("    # %s: %lld ms\n", c->name, ktime_ms_delta(ktime_get(), start));
+	if (atomic_read(&t.failures)) {
+		failed++;
+		pr_info("    not ok %u %s\n", number, c->name);
+	} else if (t.skip) {
+		pr_info("    ok %u %s # SKIP %s\n", number, c->name, t.skip);
+	} else {
+		pr_info("    ok %u %s\n", number, c->name);
+	}
+}
+
+static void run_all(void)
+{
+	const struct st_case *c;
+	unsigned int number = 0;
+	size_t i;
+
+	pr_info("    KTAP version 1\n");
+	pr_info("    # Subtest: slabtest\n");
+	pr_info("    # slabtest: %s, %u CPUs, %u nodes, seed %llu, %s\n", st_allocator,
+		num_online_cpus(), num_online_nodes(), seed, scale);
+	pr_info("    1..%u\n", planned + st_plant_extra());
+	for (i = 0; i < ARRAY_SIZE(nouns); i++)
+		for (c = nouns[i]; c->name; c++)
+			if (selected(c))
+				run_case(c, ++number);
+}
+
+static int __init slabtest_init(void)
+{
+	const struct st_case *c;
+	size_t i;
+
+	if (!st_plant_known(plant)) {
+		pr_err("# slabtest: unknown plant %s\n", plant);
+		return -EINVAL;
+	}
+	if (st_plant_refuses(plant))
+		return -ENODEV;
+	st_plant_use(plant);
+	for (i = 0; run && i < ARRAY_SIZE(nouns); i++)
+		for (c = nouns[i]; c->name; c++)
+			planned += selected(c);
+	if (planned)
+		run_all();
+	return st_orders_open();
+}
+
+static void __exit slabtest_exit(void)
+{
+	st_orders_close();
+}
+
+module_init(slabtest_init);
+module_exit(slabtest_exit);
+
+MODULE_DESCRIPTION("Allocator-neutral tests of the slab allocator");
+MODULE_LICENSE("GPL");

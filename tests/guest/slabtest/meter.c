@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages that hold slabs, in the whole machine, as the page allocator's counters have them: every
+ * allocator of the kernel reports its pages there, and /proc/meminfo shows them.
+ *
+ * The counters are split: a part per node, and a small rest on each CPU that is added later. Both
+ * are summed here, so a leak of few pages can be seen.
+ */
+#define pr_fmt(fmt) fmt
+
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/mmzone.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+
+#include "slabtest.h"
+
+static long node_item(struct pglist_data *node, enum node_stat_item item)
+{
+	long pages = atomic_long_read(&node->vm_stat[item]);
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		pages += per_cpu_ptr(node->per_cpu_nodestats, cpu)->vm_node_stat_diff[item];
+	return pages;
+}
+
+long st_slab_pages(void)
+{
+	long pages = 0;
+	int node;
+
+	for_each_online_node(node) {
+		pages += node_item(NODE_DATA(node), NR_SLAB_RECLAIMABLE_B);
+		pages += node_item(NODE_DATA(node), NR_SLAB_UNRECLAIMABLE_B);
+	}
+	return pages;
+}
+
+/* What the rest of the kernel may come to use while a case runs. */
+long st_slack_pages(void)
+{
+	return 128 + 32 * num_online_cpus();
+}
+
+/* Whether slab memory is back at base, now or within ten seconds. */
+bool st_settled(struct st *t, struct kmem_cache *cache, long base, long slack)
+{
+	unsigned long end = jiffies + 10 * HZ;
+	long pages;
+
+	for (;;) {
+		rcu_barrier();
+		if (cache)
+			kmem_cache_shrink(cache);
+		pages = st_slab_pages();
+		if (pages <= base + slack)
+			return true;
+		if (time_after(jiffies, end))
+			break;
+		st_alive(t);
+		msleep(20);
+	}
+	st_fail(t, "%ld pages of slabs, %ld before (%ld may be others')", pages, base, slack);
+	return false;
+}

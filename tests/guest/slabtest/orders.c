@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/slabtest: what the user-space checks have the module do. A write is one order, carried out
+ * before it returns; a read shows the state, one "key value" a line.
+ *
+ *   hold COUNT      have that many objects of slabtest_held, after freeing any other
+ *   keep COUNT      free all but that many
+ *   release         free all
+ *   release_on CPU  free all, on that CPU
+ *   shrink          kmem_cache_shrink
+ *   queue MIB       allocate that much on the CPUs together, in many sizes, and free it
+ *   storm / calm    the storm of storm.c, on all CPUs
+ *   charge COUNT    have that many accounted objects, charged to the writer
+ *   uncharge        free them
+ *   fail COUNT      try that many allocations in the writer's context, and count those that fail
+ */
+#define pr_fmt(fmt) fmt
+
+#include <linux/kfence.h>
+#include <linux/kstrtox.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "slabtest.h"
+
+#define HELD_SIZE 256
+#define CHARGED_SIZE 512
+
+/* A cache and all of its objects that are in use. */
+struct stock {
+	const char *name;
+	unsigned int size;
+	slab_flags_t flags;
+	struct kmem_cache *cache;
+	unsigned int count;
+	void **objects;
+};
+
+static struct stock held = { .name = "slabtest_held", .size = HELD_SIZE };
+static struct stock charged = { .name = "slabtest_charged", .size = CHARGED_SIZE };
+
+static DEFINE_MUTEX(orders_lock);
+static struct st orders;
+static unsigned long refused;		/* allocations that failed on order */
+static unsigned long stormed;		/* objects of storms */
+
+/* A constructor keeps a cache from being merged: it is then found under its own name. */
+static void nothing(void *object)
+{
+}
+
+static void stock_keep(struct stock *stock, unsigned int count)
+{
+	while (stock->count > count) {
+		void *object = stock->objects[--stock->count];
+
+		st_spend(&orders, object, stock->size);
+		kmem_cache_free(stock->cache, object);
+	}
+	if (count)
+		return;
+	kvfree(stock->objects);
+	stock->objects = NULL;
+}
+
+static int stock_hold(struct stock *stock, unsigned int count)
+{
+	stock_keep(stock, 0);
+	if (!stock->cache)
+		stock->cache = kmem_cache_create(stock->name, stock->size, 0, stock->flags,
+						 nothing);
+	stock->objects = kvcalloc(count, sizeof(*stock->objects), GFP_KERNEL);
+	if (!stock->cache || !stock->objects)
+		return -ENOMEM;
+	for (; stock->count < count; stock->count++) {
+		void *object = kmem_cache_alloc(stock->cache, GFP_KERNEL);
+
+		if (!object)
+			return -ENOMEM;
+		st_fill(&orders, object, stock->size);
+		stock->objects[stock->count] = object;
+	}
+	return 0;
+}
+
+/* How many lie in the cache's own slabs. */
+static unsigned int stock_in_slabs(const struct stock *stock)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < stock->count; i++)
+		count += !is_kfence_address(stock->objects[i]);
+	return count;
+}
+
+static void stock_close(struct stock *stock)
+{
+	stock_keep(stock, 0);
+	kmem_cache_destroy(stock->cache);
+	stock->cache = NULL;
+}
+
+static int order_hold(unsigned int count)
+{
+	return stock_hold(&held, count);
+}
+
+static int order_keep(unsigned int count)
+{
+	stock_keep(&held, count);
+	return 0;
+}
+
+static int order_release(unsigned int unused)
+{
+	stock_keep(&held, 0);
+	return 0;
+}
+
+static void release_here(struct st_worker *worker)
+{
+	stock_keep(worker->data, 0);
+}
+
+static int order_release_on(unsigned int cpu)
+{
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -ENXIO;
+	return st_run_on(&orders, cpu, release_here, &held) ? 0 : -ENOMEM;
+}
+
+static int order_shrink(unsigned int unused)
+{
+	if (!held.cache)
+		return -ENOENT;
+	kmem_cache_shrink(held.cache);
+	return 0;
+}
+
+static void fill_queues(struct st_worker *worker)
+{
+	unsigned long bytes = *(unsigned long *)worker->data / worker->count;
+	unsigned int size, n, count;
+	void **objects;
+
+	for (size = 32; size <= 4096; size *= 2) {
+		count = bytes / 8 / size;
+		objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
+		if (!objects)
+			return;
+		for (n = 0; n < count; n++) {
+			objects[n] = kmalloc(size, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+			if (!objects[n])
+				break;
+			st_fill(worker->t, objects[n], size);
+		}
+		while (n--) {
+			st_spend(worker->t, objects[n], size);
+			kfree(objects[n]);
+		}
+		kvfree(objects);
+		cond_resched();
+	}
+}
+
+static int order_queue(unsigned int mib)
+{
+	unsigned long bytes = (unsigned long)mib << 20;
+
+	return st_run_on_all(&orders, fill_queues, &bytes) ? 0 : -ENOMEM;
+}
+
+static int order_storm(unsigned int unused)
+{
+	return st_storm_start(&orders, cpu_online_mask);
+}
+
+static int order_calm(unsigned int unused)
+{
+	stormed += st_storm_stop(&orders);
+	return 0;
+}
+
+static int order_charge(unsigned int count)
+{
+	charged.flags = SLAB_ACCOUNT;
+	return stock_hold(&charged, count);
+}
+
+static int order_uncharge(unsigned int unused)
+{
+	stock_keep(&charged, 0);
+	return 0;
+}
+
+static void *try_one(struct kmem_cache *cache, unsigned int turn, size_t *size)
+{
+	*size = 256;
+	switch (turn % 4) {
+	case 0:
+		return kmem_cache_alloc(cache, GFP_KERNEL);
+	case 1:
+		return kmem_cache_alloc_node(cache, GFP_KERNEL, numa_node_id());
+	case 2:
+		*size = 1 + turn % 3000;
+		return kmalloc(*size, GFP_KERNEL);
+	default:
+		*size = 1 + turn % 3000;
+		return kzalloc(*size, GFP_NOWAIT);
+	}
+}
+
+static void try_bulk(struct kmem_cache *cache)
+{
+	void *objects[32];
+	int got, i;
+
+	got = kmem_cache_alloc_bulk(cache, GFP_KERNEL, ARRAY_SIZE(objects), objects);
+	if (!got) {
+		refused++;
+		return;
+	}
+	st_check(&orders, got == ARRAY_SIZE(objects), "a bulk of %d", got);
+	for (i = 0; i < got; i++)
+		st_fill(&orders, objects[i], 256);
+	for (i = 0; i < got; i++)
+		st_spend(&orders, objects[i], 256);
+	kmem_cache_free_bulk(cache, got, objects);
+}
+
+static int order_fail(unsigned int count)
+{
+	struct kmem_cache *cache = kmem_cache_create("slabtest_fail", 256, 0, ST_OWN, NULL);
+	unsigned int turn;
+
+	refused = 0;
+	/* The cache itself may have been refused: that is a clean failure too. */
+	if (!cache)
+		return -EAGAIN;
+	for (turn = 0; turn < count; turn++) {
+		size_t size;
+		void *object = try_one(cache, turn, &size);
+
+		if (object) {
+			st_fill(&orders, object, size);
+			st_spend(&orders, object, size);
+		} else {
+			refused++;
+		}
+		if (turn % 4 < 2 && object)
+			kmem_cache_free(cache, object);
+		else
+			kfree(object);
+		if (!(turn % 16))
+			try_bulk(cache);
+	}
+	kmem_cache_destroy(cache);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*carry_out)(unsigned int number);
+} known[] = {
+	{ "hold", order_hold },
+	{ "keep", order_keep },
+	{ "release", order_release },
+	{ "release_on", order_release_on },
+	{ "shrink", order_shrink },
+	{ "queue", order_queue },
+	{ "storm", order_storm },
+	{ "calm", order_calm },
+	{ "charge", order_charge },
+	{ "uncharge", order_uncharge },
+	{ "fail", order_fail },
+};
+
+static int carry_out(char *order)
+{
+	char *number = order, *name = strsep(&number, " ");
+	unsigned int value = 0;
+	size_t i;
+
+	if (number && kstrtouint(number, 10, &value))
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(name, known[i].name))
+			return known[i].carry_out(value);
+	return -EINVAL;
+}
+
+static ssize_t orders_write(struct file *file, const char __user *from, size_t size, loff_t *at)
+{
+	char order[64];
+	int error;
+
+	if (size >= sizeof(order))
+		return -EINVAL;
+	if (copy_from_user(order, from, size))
+		return -EFAULT;
+	order[size] = '\0';
+	mutex_lock(&orders_lock);
+	error = carry_out(strim(order));
+	mutex_unlock(&orders_lock);
+	return error ?: size;
+}
+
+static int orders_show(struct seq_file *file, void *unused)
+{
+	mutex_lock(&orders_lock);
+	seq_printf(file, "allocator %s\n", st_allocator);
+	seq_printf(file, "planned %u\n", st_planned());
+	seq_printf(file, "failed %u\n", st_failed());
+	seq_printf(file, "held %u\n", stock_in_slabs(&held));
+	seq_printf(file, "size %u\n", held.size);
+	seq_printf(file, "errors %d\n", atomic_read(&orders.failures));
+	seq_printf(file, "refused %lu\n", refused);
+	seq_printf(file, "stormed %lu\n", stormed);
+	seq_printf(file, "slab_pages %ld\n", st_slab_pages());
+	mutex_unlock(&orders_lock);
+	return 0;
+}
+
+static int orders_file_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, orders_show, NULL);
+}
+
+static const struct proc_ops orders_ops = {
+	.proc_open = orders_file_open,
+	.proc_read = seq_read,
+	.proc_write = orders_write,
+	.proc_lseek = seq_lseek,
+	.proc_release = single_release,
+};
+
+int st_orders_open(void)
+{
+	st_begin(&orders, "orders");
+	return proc_create("slabtest", 0600, NULL, &orders_ops) ? 0 : -ENOMEM;
+}
+
+void st_orders_close(void)
+{
+	remove_proc_entry("slabtest", NULL);
+	st_storm_stop(&orders);
+	stock_close(&held);
+	stock_close(&charged);
+}

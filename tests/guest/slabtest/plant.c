@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Faults shown on request, for the tests of the harness: a kernel need not be rebuilt to see whether
+ * a WARN between two passing cases, a hang or a panic is noticed.
+ */
+#define pr_fmt(fmt) fmt
+
+#include <linux/bug.h>
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/panic.h>
+#include <linux/string.h>
+
+#include "slabtest.h"
+
+static const char *planted = "none";
+
+static void fault_warn(struct st *t)
+{
+	WARN(1, "slabtest: a planted warning\n");
+}
+
+static void fault_hang(struct st *t)
+{
+	local_irq_disable();
+	for (;;)
+		cpu_relax();
+}
+
+static void fault_panic(struct st *t)
+{
+	panic("slabtest: a planted panic");
+}
+
+static void fault_oops(struct st *t)
+{
+	int *nowhere = NULL;
+
+	OPTIMIZER_HIDE_VAR(nowhere);
+	WRITE_ONCE(*nowhere, 1);
+}
+
+static void fault_missing(struct st *t)
+{
+	pr_info("    # expect: 1 WARNING\n");
+}
+
+static void fault_expected(struct st *t)
+{
+	pr_info("    # expect: 1 WARNING\n");
+	WARN(1, "slabtest: an announced warning\n");
+}
+
+static void fault_fail(struct st *t)
+{
+	st_fail(t, "planted to fail");
+}
+
+static void fault_none(struct st *t)
+{
+}
+
+static const struct {
+	const char *name;
+	void (*show)(struct st *t);
+} faults[] = {
+	{ "none", fault_none },
+	{ "warn", fault_warn },
+	{ "hang", fault_hang },
+	{ "panic", fault_panic },
+	{ "oops", fault_oops },
+	{ "expectmissing", fault_missing },
+	{ "expected", fault_expected },
+	{ "fail", fault_fail },
+	{ "noload", fault_none },
+	{ "plan", fault_none },
+};
+
+bool st_plant_known(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(faults); i++)
+		if (!strcmp(name, faults[i].name))
+			return true;
+	return false;
+}
+
+bool st_plant_refuses(const char *name)
+{
+	return !strcmp(name, "noload");
+}
+
+/* Cases that are announced and never run. */
+unsigned int st_plant_extra(void)
+{
+	return !strcmp(planted, "plan");
+}
+
+void st_plant_use(const char *name)
+{
+	planted = name;
+}
+
+static void plant_before(struct st *t)
+{
+	kfree(kmalloc(100, GFP_KERNEL));
+}
+
+static void plant_fault(struct st *t)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(faults); i++)
+		if (!strcmp(planted, faults[i].name))
+			faults[i].show(t);
+}
+
+static void plant_after(struct st *t)
+{
+	kfree(kmalloc(200, GFP_KERNEL));
+}
+
+const struct st_case plant_cases[] = {
+	{ "plant_before", plant_before },
+	{ "plant_fault", plant_fault },
+	{ "plant_after", plant_after },
+	{ }
+};
