@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kconfig fragments: read, join, merge. Every setting remembers the line it comes from.
+
+fragment:   line*
+line:       directive | setting | comment | ''
+directive:  '#:' ('uses' | 'overrides') NAME*
+setting:    'CONFIG_' SYMBOL '=' value | '# CONFIG_' SYMBOL ' is not set'
+value:      'y' | 'm' | 'n' | NUMBER | '"' text '"'
+comment:    '#' anything else
+
+`uses` brings other fragments along. Fragments that disagree are an error naming both lines,
+whatever their order, unless one of the two declares that it `overrides` the other's file
+(`*`: any). So the result never depends on the order in which fragments are named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from harness.errors import ConfigError, UserError
+from harness.places import PROJECT
+
+CONFIGS = PROJECT / "configs"
+ANY = "*"
+
+SETTING = re.compile(r'CONFIG_(?P<symbol>\w+)=(?P<value>[ymn]|-?\d+|0[xX][\da-fA-F]+|"[^"]*")')
+UNSET = re.compile(r"# CONFIG_(?P<symbol>\w+) is not set")
+DIRECTIVE = re.compile(r"#:\s*(?P<verb>\w+)(?P<names>.*)")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One symbol, the value wanted (without CONFIG_; "n" for not set), and who wants it."""
+
+    symbol: str
+    value: str
+    fragment: str
+    file: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        """The place to mend."""
+        return f"{self.file}:{self.line}"
+
+    @property
+    def text(self) -> str:
+        """The line as Kconfig reads it."""
+        return config_line(self.symbol, self.value)
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One file's settings, what it brings along, and whom it may contradict."""
+
+    name: str
+    settings: tuple[Setting, ...]
+    uses: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+
+    def may_override(self, other: str) -> bool:
+        """Whether this fragment declared that it wins over the other (never over itself)."""
+        return other != self.name and (ANY in self.overrides or other in self.overrides)
+
+
+def config_line(symbol: str, value: str) -> str:
+    """How Kconfig writes it."""
+    return f"# CONFIG_{symbol} is not set" if value == "n" else f"CONFIG_{symbol}={value}"
+
+
+def parse(name: str, file: str, lines: Iterable[str]) -> Fragment:
+    """Read the lines of one fragment."""
+    settings: list[Setting] = []
+    named: dict[str, tuple[str, ...]] = {"uses": (), "overrides": ()}
+    for number, raw in enumerate(lines, start=1):
+        line = raw.strip()
+        if found := SETTING.fullmatch(line) or UNSET.fullmatch(line):
+            value = found.groupdict().get("value", "n")
+            settings.append(Setting(found["symbol"], value, name, file, number))
+        elif found := DIRECTIVE.fullmatch(line):
+            if found["verb"] not in named:
+                raise ConfigError(
+                    f"{file}:{number}: `#: {found['verb']}` is neither `#: uses` nor `#: overrides`"
+                )
+            named[found["verb"]] += tuple(found["names"].split())
+        elif line and not line.startswith("#"):
+            raise ConfigError(
+                f"{file}:{number}: not a Kconfig setting: {line!r}; write CONFIG_NAME=value"
+            )
+    return Fragment(name, tuple(settings), **named)
+
+
+def command_line(words: Sequence[str]) -> Fragment:
+    """The settings given as SYMBOL=VALUE on a command line; they win over every file."""
+    lines = [word if word.startswith("CONFIG_") else f"CONFIG_{word}" for word in words]
+    return Fragment("--set", parse("--set", "--set", lines).settings, overrides=(ANY,))
+
+
+def load(name: str, folder: Path = CONFIGS) -> Fragment:
+    """The fragment of that name; a UserError lists those there are."""
+    path = folder / f"{name}.config"
+    if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.config"))
+        raise UserError(f"no Kconfig fragment {name!r}; there are: {', '.join(known)}")
+    return parse(name, shown(path), path.read_text().splitlines())
+
+
+def shown(path: Path) -> str:
+    """The path as messages show it: inside the project from its root."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
+def join(names: Iterable[str], folder: Path = CONFIGS) -> tuple[Fragment, ...]:
+    """The named fragments with all they use, each once, used ones first."""
+    found: dict[str, Fragment] = {}
+
+    def visit(name: str) -> None:
+        if name not in found:
+            fragment = load(name, folder)
+            for used in fragment.uses:
+                visit(used)
+            found[name] = fragment
+
+    for name in names:
+        visit(name)
+    return tuple(found.values())
+
+
+def merge(fragments: Sequence[Fragment]) -> tuple[Setting, ...]:
+    """One setting for each symbol, sorted; a ConfigError where two disagree."""
+    by_name = {fragment.name: fragment for fragment in fragments}
+    rivals: dict[str, list[Setting]] = {}
+    for fragment in fragments:
+        for setting in fragment.settings:
+            rivals.setdefault(setting.symbol, []).append(setting)
+    return tuple(_winner(rivals[symbol], by_name) for symbol in sorted(rivals))
+
+
+def _winner(rivals: Sequence[Setting], by_name: dict[str, Fragment]) -> Setting:
+    """The setting that no rival overrides; every other must be overridden by it."""
+
+    def beats(one: Setting, other: Setting) -> bool:
+        return one.value == other.value or by_name[one.fragment].may_override(other.fragment)
+
+    for one in rivals:
+        if all(beats(one, other) for other in rivals):
+            return one
+    old, new = next(
+        (one, other)
+        for one, other in combinations(rivals, 2)
+        if beats(one, other) == beats(other, one) and one.value != other.value
+    )
+    raise ConfigError(
+        f"{old.where} asks for {old.text!r}, {new.where} for {new.text!r}; drop one, "
+        "or let one file say `#: overrides` and the other's name"
+    )
