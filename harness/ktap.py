@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Test results as the kernel says them: KTAP, read out of a console log.
+
+stream:  version? block                    version: ('KTAP'|'TAP') 'version' N
+block:   plan? (block* result)*            plan:    '1..' N
+         (a nested block is indented)      result:  ['not '] 'ok' N ['-'] name ['#' directive]
+anywhere: '# Subtest: ' name, 'Bail out!' reason, kernel messages, and our own
+          '# start: ' name                 the test that runs from here on
+          '# expect: ' COUNT REGEX         complaints it will cause (COUNT: 2, 1-3, 1+)
+
+Every line may wear a printk prefix (level, time, caller), so the indent counts from behind
+that. Nothing here trusts the log: it may end anywhere, lose lines, repeat them, and hold
+results that contradict each other. What is wrong with it becomes a failed case.
+
+This module reads lines into nested blocks; results.py makes a flat list of cases of them.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+PREFIX = re.compile(r"(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)?")
+VERSION = re.compile(r"(?P<indent> *)K?TAP version \d+$")
+SUBTEST = re.compile(r"(?P<indent> *)# Subtest: (?P<name>.*)$")
+PLAN = re.compile(r"(?P<indent> *)1\.\.(?P<count>\d{1,9})(?: *#.*)?$")
+RESULT = re.compile(
+    r"(?P<indent> *)(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$"
+)
+DIRECTIVE = re.compile(
+    r"(?P<name>.*?)(?:^| )# *(?P<word>SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b:? *(?P<why>.*)$", re.I
+)
+REMARK = re.compile(r"(?P<name>.*?)(?:^| )# (?P<why>.*)$")
+BAIL = re.compile(r" *Bail out! *(?P<why>.*)$")
+START = re.compile(r" *# start: (?P<name>\S.*)$")
+EXPECT = re.compile(
+    r" *# (?:\S+: )?expect: (?P<least>\d{1,9})(?:-(?P<most>\d{1,9})|(?P<more>\+))? (?P<regex>.+)$"
+)
+OPENERS = frozenset(" 1KTno#B")  # what a line of the grammar begins with
+
+
+class Status(Enum):
+    """How one test came out."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    KNOWN = "known"  # not ok, and announced as such (TODO, XFAIL)
+    MISSING = "missing"  # planned or begun, and never heard of again
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Complaints that a test causes on purpose."""
+
+    regex: str
+    least: int = 1
+    most: int | None = 1
+    line: int = 0
+
+
+@dataclass
+class Test:
+    """A result, with the blocks it sums up; `first` to `last` are its lines."""
+
+    name: str
+    status: Status
+    reason: str
+    first: int
+    last: int
+    expects: list[Expectation]
+    blocks: list["Block"]
+
+
+@dataclass
+class Block:
+    """Results at one indent."""
+
+    indent: int
+    since: int
+    """The line after the last thing that happened here."""
+    announced: bool = False
+    name: str = ""
+    next_name: str = ""
+    plan: int | None = None
+    number: int = 0
+    """Of the last result."""
+    running: str = ""
+    tests: list[Test] = field(default_factory=list)
+    expects: list[Expectation] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing but its version line was read."""
+        return self.plan is None and not self.tests and not self.name
+
+    @property
+    def awaited(self) -> str:
+        """The test whose result comes next, as well as it can be named."""
+        return self.running or f"test {self.number + 1}"
+
+
+@dataclass
+class Stream:
+    """A whole log."""
+
+    roots: list[Block]
+    bail: str | None
+    length: int
+
+
+class Reader:
+    """Takes lines in order."""
+
+    def __init__(self) -> None:
+        self._open: list[Block] = []
+        self._roots: list[Block] = []
+        self._bail: str | None = None
+        self._line = 0
+
+    def feed(self, raw: str) -> None:
+        """One line."""
+        line = bare(raw)
+        if line[:1] in OPENERS:
+            for pattern, take in self._GRAMMAR:
+                if found := pattern.match(line):
+                    take(self, found)
+                    break
+        self._line += 1
+
+    def end(self) -> Stream:
+        """What was read; blocks that are open now were cut off."""
+        self._close_down_to(0)
+        return Stream(self._roots, self._bail, self._line)
+
+    def _version(self, found: re.Match[str]) -> None:
+        self._begin(len(found["indent"])).announced = True
+
+    def _subtest(self, found: re.Match[str]) -> None:
+        indent, name = len(found["indent"]), found["name"].strip()
+        block = self._at(indent)
+        if block is not None and not block.fresh:
+            block.next_name = name  # at the indent of the parent, as TAP 14 has it
+        else:
+            (block or self._begin(indent)).name = name
+
+    def _plan(self, found: re.Match[str]) -> None:
+        indent = len(found["indent"])
+        block = self._at(indent) or self._begin(indent)
+        if block.plan is not None:
+            block.faults.append(f"a second plan, for {int(found['count'])} tests")
+            return
+        block.plan = int(found["count"])
+        if not block.tests:
+            block.since = self._line
+
+    def _result(self, found: re.Match[str]) -> None:
+        block, nested = self._gather(len(found["indent"]))
+        number = int(found["number"])
+        if number != block.number + 1:
+            block.faults.append(f"result {number} came where {block.number + 1} was due")
+        name, status, reason = _verdict(found)
+        name = name or block.running or f"test {number}"
+        test = Test(name, status, reason, block.since, self._line, block.expects, nested)
+        block.tests.append(test)
+        block.number, block.since = number, self._line + 1
+        block.running, block.next_name, block.expects = "", "", []
+
+    def _bailed(self, found: re.Match[str]) -> None:
+        if self._bail is None:
+            self._bail = found["why"].strip() or "no reason given"
+
+    def _start(self, found: re.Match[str]) -> None:
+        if self._open:
+            self._open[-1].running = found["name"].strip()
+
+    def _expect(self, found: re.Match[str]) -> None:
+        if not self._open:
+            return
+        block, regex = self._open[-1], found["regex"].strip()
+        try:
+            re.compile(regex)
+        except re.error as error:
+            block.faults.append(f"`# expect:` has a bad pattern {regex!r}: {error}")
+            return
+        least = int(found["least"])
+        most = None if found["more"] else int(found["most"] or least)
+        block.expects.append(Expectation(regex, least, most, self._line))
+
+    def _at(self, indent: int) -> Block | None:
+        """The innermost open block, if it is at this indent."""
+        return self._open[-1] if self._open and self._open[-1].indent == indent else None
+
+    def _begin(self, indent: int) -> Block:
+        """Open a block; those as deep or deeper got no result any more."""
+        while self._open and self._open[-1].indent >= indent:
+            self._close_down_to(len(self._open) - 1)
+        name = self._open[-1].next_name if self._open else ""
+        self._open.append(Block(indent, self._line, name=name))
+        return self._open[-1]
+
+    def _gather(self, indent: int) -> tuple[Block, list[Block]]:
+        """The block that a result belongs to, and the blocks it sums up."""
+        depth = len(self._open)
+        while depth and self._open[depth - 1].indent > indent:
+            depth -= 1
+        while len(self._open) > depth + 1:
+            self._close_down_to(len(self._open) - 1)
+        nested = [self._open.pop()] if len(self._open) > depth else []
+        block = self._at(indent)
+        if block is None:
+            block = self._begin(indent)
+            block.since = nested[0].since if nested else self._line
+        return block, nested
+
+    def _close_down_to(self, depth: int) -> None:
+        """Close blocks that have no result: each becomes an unfinished test of its parent."""
+        while len(self._open) > depth:
+            block = self._open.pop()
+            if not self._open:
+                self._roots.append(block)
+                continue
+            parent = self._open[-1]
+            name = block.name or parent.awaited
+            parent.tests.append(
+                Test(
+                    name,
+                    Status.MISSING,
+                    "did not end",
+                    parent.since,
+                    self._line,
+                    parent.expects,
+                    [block],
+                )
+            )
+            parent.since, parent.running, parent.expects = self._line, "", []
+
+    _GRAMMAR = (
+        (RESULT, _result),
+        (VERSION, _version),
+        (PLAN, _plan),
+        (SUBTEST, _subtest),
+        (START, _start),
+        (EXPECT, _expect),
+        (BAIL, _bailed),
+    )
+
+
+def read(lines: Iterable[str]) -> Stream:
+    """The blocks of a whole log."""
+    reader = Reader()
+    for line in lines:
+        reader.feed(line)
+    return reader.end()
+
+
+def bare(line: str) -> str:
+    """A line without what printk puts before it."""
+    if line[:1] not in "<[":
+        return line
+    prefix = PREFIX.match(line)
+    return line[prefix.end() :] if prefix else line
+
+
+def in_grammar(line: str) -> bool:
+    """Whether a (bare) line belongs to the tests, so is no kernel message."""
+    return line.lstrip().startswith("# ") or any(
+        pattern.match(line) for pattern in (RESULT, VERSION, PLAN, BAIL)
+    )
+
+
+def _verdict(found: re.Match[str]) -> tuple[str, Status, str]:
+    """Name, status and reason of a result line."""
+    passed = found["fails"] is None
+    rest = (found["rest"] or "").strip()
+    directive = DIRECTIVE.match(rest)
+    if directive is None:
+        remark = REMARK.match(rest)
+        name, why = (remark["name"], remark["why"]) if remark else (rest, "")
+        return name.strip(), Status.PASS if passed else Status.FAIL, why.strip()
+    word = directive["word"].upper()
+    return directive["name"].strip(), _directed(word, passed), directive["why"].strip() or word
+
+
+def _directed(word: str, passed: bool) -> Status:
+    """What a directive makes of ok and not ok."""
+    if word == "SKIP":
+        return Status.SKIP
+    if word in ("TIMEOUT", "ERROR"):
+        return Status.FAIL
+    return Status.PASS if passed else Status.KNOWN

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A flat list of test cases, made from the nested blocks of a log (ktap.py).
+
+Each case has its full path (names joined by '.'), and the lines that are its own: what the
+kernel complains of there is its affair. Whatever is wrong with the blocks themselves (a
+plan that was not kept, a group that failed without a failed test) is a case, too, so that
+there is one list to judge.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from harness.ktap import Block, Expectation, Status, Stream, Test, read
+
+BAD = frozenset({Status.FAIL, Status.MISSING})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test; the lines from `first` to `last` are its own."""
+
+    path: str
+    status: Status
+    reason: str = ""
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """The lines that belong to a group of tests."""
+
+    path: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a test said it would cause."""
+
+    path: str
+    expectation: Expectation
+
+
+@dataclass
+class Report:
+    """All that a log says about tests."""
+
+    cases: list[Case] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    declared: list[Declared] = field(default_factory=list)
+    bail: str | None = None
+
+    def owner(self, line: int) -> str:
+        """The test that was running at that line, or its group; "" outside of all."""
+        spans: list[Case | Group] = [*self.groups, *self.cases]
+        around = [one for one in spans if one.first <= line <= one.last]
+        return min(around, key=lambda one: one.last - one.first).path if around else ""
+
+
+def report(lines: Iterable[str]) -> Report:
+    """What a log says about tests."""
+    return flatten(read(lines))
+
+
+def flatten(stream: Stream) -> Report:
+    """The list made of the blocks."""
+    found = Report(bail=stream.bail)
+    for root in stream.roots:
+        if root.announced and root.plan is None and root.indent == 0:
+            root.faults.append("there is no plan")
+        _take_block(found, root, root.name, stream.length)
+    return found
+
+
+def _take_block(found: Report, block: Block, path: str, end: int) -> None:
+    for test in block.tests:
+        _take_test(found, test, path, end)
+    found.cases += _missing(block, path, end)
+    where = path or "the list of tests"
+    found.cases += [
+        Case(where, Status.FAIL, fault, block.since, block.since) for fault in _faults(block)
+    ]
+    awaited = _join(path, block.awaited)
+    found.declared += [Declared(awaited, expectation) for expectation in block.expects]
+
+
+def _take_test(found: Report, test: Test, above: str, end: int) -> None:
+    path = _join(above, test.name)
+    found.declared += [Declared(path, expectation) for expectation in test.expects]
+    inside = [block for block in test.blocks if block.tests or block.plan or block.faults]
+    if not inside:
+        found.cases.append(_leaf(test, path))
+        return
+    found.groups.append(Group(path, test.first, test.last))
+    before = len(found.cases)
+    for block in inside:
+        _take_block(found, block, path, end)
+    told = any(case.status in BAD for case in found.cases[before:])
+    if test.status in BAD and not told:
+        reason = test.reason or "not ok, although every test in it passed"
+        found.cases.append(Case(path, test.status, reason, test.first, test.last))
+
+
+def _leaf(test: Test, path: str) -> Case:
+    status, reason = test.status, test.reason
+    if test.blocks and status is Status.PASS:
+        status, reason = Status.SKIP, "there are no tests in it"
+    return Case(path, status, reason, test.first, test.last)
+
+
+def _missing(block: Block, path: str, end: int) -> Iterator[Case]:
+    """Cases for what was planned, or begun, and gave no result."""
+    unfinished = sum(test.status is Status.MISSING for test in block.tests)
+    heard = block.number + unfinished
+    planned = block.plan or 0
+    if block.running:
+        name, heard = block.running, heard + 1
+        yield Case(_join(path, name), Status.MISSING, "did not end", block.since, end)
+    elif heard < planned and not unfinished:
+        heard += 1
+        name = f"test {heard} of {planned}"
+        yield Case(_join(path, name), Status.MISSING, "no result", block.since, end)
+    if heard < planned:
+        rest = f"test {planned}" if heard + 1 == planned else f"tests {heard + 1} to {planned}"
+        yield Case(_join(path, f"{rest} of {planned}"), Status.MISSING, "no result", end, end)
+
+
+def _faults(block: Block) -> Iterator[str]:
+    """What is wrong with the list itself."""
+    yield from block.faults
+    if block.plan is not None and len(block.tests) > block.plan:
+        yield f"{len(block.tests)} results, {block.plan} were planned"
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
