@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`slqb tree`: get, list and describe kernel trees."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli import App
+from harness.probe import Capabilities, probe
+from harness.tree import Tree, open_tree, pristine, stored_trees
+
+ALLOCATORS = ("slab", "slub", "slob", "slqb")
+TREE_HELP = (
+    "TREE is debian:6.1 (a Debian package), a directory, a tarball, a git checkout,"
+    " REPOSITORY@REVISION, or a name that `slqb tree list` shows."
+)
+
+
+@click.group(
+    name="tree",
+    epilog="Example: slqb tree describe debian:6.1",
+    help=f"Get, list and describe kernel trees.\n\n{TREE_HELP}",
+)
+def command() -> None:
+    """The group."""
+
+
+@command.command(epilog="Example: slqb tree get ~/linux@v6.1", help=f"Take TREE in.\n\n{TREE_HELP}")
+@click.argument("tree")
+@click.option("--json", "as_json", is_flag=True, help="The tree's record as JSON.")
+@click.pass_obj
+def get(app: App, tree: str, as_json: bool) -> None:
+    """Take a tree into the cache; its origin is only read."""
+    taken = open_tree(tree, app.places, app.progress)
+    click.echo(json.dumps(_record(app, taken), indent=2) if as_json else taken.name)
+
+
+@command.command(name="list", epilog="Example: slqb tree list --json")
+@click.option("--json", "as_json", is_flag=True, help="The records as JSON.")
+@click.pass_obj
+def list_(app: App, as_json: bool) -> None:
+    """Show the trees in the cache."""
+    trees = tuple(stored_trees(app.places))
+    if as_json:
+        click.echo(json.dumps([_record(app, tree) for tree in trees], indent=2))
+    elif trees:
+        _print(_list(trees))
+    else:
+        click.echo("no trees yet: slqb tree get debian:6.1", err=True)
+
+
+@command.command(
+    epilog="Example: slqb tree describe debian:6.1 --json",
+    help=f"Show what TREE can do, and the line that proves each capability.\n\n{TREE_HELP}",
+)
+@click.argument("tree")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.pass_obj
+def describe(app: App, tree: str, as_json: bool) -> None:
+    """Version, allocators, capabilities."""
+    taken = open_tree(tree, app.places, app.progress)
+    found = probe(pristine(taken, app.places))
+    if as_json:
+        click.echo(json.dumps(_description(app, taken, found), indent=2))
+        return
+    for line in _heading(app, taken, found):
+        click.echo(line)
+    _print(_capabilities(found))
+    click.echo(f"not found   {', '.join(name for name, proof in found.items() if not proof)}")
+
+
+def _record(app: App, tree: Tree) -> dict[str, object]:
+    return {**tree.model_dump(mode="json"), "source": str(pristine(tree, app.places))}
+
+
+def _description(app: App, tree: Tree, found: Capabilities) -> dict[str, object]:
+    proofs = {name: asdict(proof) if proof else None for name, proof in found.items()}
+    return {
+        **_record(app, tree),
+        "allocators": [name for name in ALLOCATORS if found.get(name)],
+        "capabilities": proofs,
+    }
+
+
+def _heading(app: App, tree: Tree, found: Capabilities) -> Iterable[str]:
+    yield f"tree        {tree.name}"
+    yield f"version     {tree.release}"
+    yield f"origin      {tree.title}"
+    yield f"base        {tree.base}" + (f" ({tree.upstream})" if tree.upstream else "")
+    yield f"source      {pristine(tree, app.places)}"
+    if tree.dirty:
+        yield "changes     uncommitted ones are in it, taken as they were"
+    allocators = [name.upper() for name in ALLOCATORS if found.get(name)]
+    yield f"allocators  {', '.join(allocators) or 'none found'}"
+
+
+def _list(trees: Iterable[Tree]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("tree", "version", "origin", "base"):
+        table.add_column(heading, overflow="fold")
+    for tree in trees:
+        dirty = ", uncommitted changes" if tree.dirty else ""
+        table.add_row(tree.name, tree.release, Text(tree.title + dirty), tree.base[:12])
+    return table
+
+
+def _capabilities(found: Capabilities) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("capability", no_wrap=True)
+    table.add_column("proof", no_wrap=True)
+    table.add_column("line", no_wrap=True, overflow="ellipsis")
+    for name, proof in found.items():
+        if proof:
+            table.add_row(name, f"{proof.file}:{proof.line}", Text(" ".join(proof.text.split())))
+    return table
+
+
+def _print(table: Table) -> None:
+    """As wide as the terminal; without one nothing is cut or wrapped."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(table)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The series: ordered patches, rendered in memory against a tree.
+
+templates/series.toml:
+
+date = 2026-01-01T00:00:00Z       of the first patch; each next one is a second later
+cover = { subject = "...", template = "messages/cover.j2" }
+[[patch]]
+id = "..."
+subject = "mm: ..."
+message = "messages/NAME.j2"
+files = { "mm/slqb.c" = "mm/slqb.c.j2" }       new files, by the template that makes each
+hunks = ["build.toml", "slab.toml#cache flags"]     a whole file of hunks, or one of them
+
+Hunks are placed on what the patches before have left. The tree is only read.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from harness.capability import first_problem
+from harness.errors import TreeError
+from harness.hunk import Hunk, HunkFile, Text, load_hunks, place_hunk
+from harness.probe import Capabilities, Has, probe
+from harness.store import EMAIL, IDENTITY
+from harness.template import TEMPLATES, Line, Templates
+from harness.tree import Tree
+
+OURS = re.compile(r"slqb", re.IGNORECASE)
+BAD_BLANKS = re.compile(r"\s+$| \t|\r")
+
+
+class Cover(BaseModel):
+    """The letter in front."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    template: str
+
+
+class Patch(BaseModel):
+    """One patch of the series."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    subject: str
+    message: str
+    files: dict[str, str] = {}
+    hunks: tuple[str, ...] = ()
+
+
+class SeriesRecord(BaseModel):
+    """templates/series.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    date: datetime
+    cover: Cover
+    patch: tuple[Patch, ...]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A patch, rendered: the message, and each file it touches as it is then."""
+
+    message: str
+    files: Mapping[str, Text]
+
+
+@dataclass(frozen=True)
+class Series:
+    """The whole, rendered."""
+
+    date: datetime
+    cover_subject: str
+    cover: str
+    commits: tuple[Commit, ...]
+
+    @property
+    def files(self) -> dict[str, Text]:
+        """Every file touched, as the last patch leaves it."""
+        return {path: text for commit in self.commits for path, text in commit.files.items()}
+
+
+@dataclass
+class Rendering:
+    """A series in the making: the tree below, and what the patches made of it so far."""
+
+    source: Path
+    templates: Templates
+    hunks: Mapping[str, HunkFile]
+    capabilities: Capabilities
+    files: dict[str, Text] = field(default_factory=dict)
+
+    def read(self, path: str) -> Text | None:
+        """A file as the patches so far have left it."""
+        if path not in self.files:
+            place = self.source / path
+            if not place.is_file():
+                return None
+            self.files[path] = _own_lines(place, path)
+        return self.files[path]
+
+    def apply(self, patch: Patch) -> dict[str, Text]:
+        """The files a patch touches, as they are after it."""
+        touched: dict[str, Text] = {}
+        for path, template in patch.files.items():
+            if (self.source / path).exists():
+                raise TreeError(f"the tree has SLQB already: {path} is there")
+            touched[path] = self.files[path] = self.templates.render(template)
+        for name, hunk in self._hunks_of(patch):
+            if self._wanted(name, hunk):
+                path, text = place_hunk(name, hunk, self.read, self.templates)
+                touched[path] = self.files[path] = text
+        for path, text in touched.items():
+            _check_blanks(path, text)
+        return touched
+
+    def _hunks_of(self, patch: Patch) -> Iterator[tuple[str, Hunk]]:
+        for reference in patch.hunks:
+            file, _, one = f"hunks/{reference}".partition("#")
+            known = self.hunks[file].hunks if file in self.hunks else {}
+            if not known or (one and one not in known):
+                raise TreeError(f"series.toml: patch {patch.id!r} names no hunks: {reference!r}")
+            yield from ((file, hunk) for hunk in known.values() if not one or hunk.id == one)
+
+    def _wanted(self, name: str, hunk: Hunk) -> bool:
+        if not hunk.when:
+            return True
+        capability = hunk.when.removeprefix("!")
+        if capability not in self.capabilities:
+            raise TreeError(f"{name}: hunk {hunk.id!r} asks for {capability!r}: no such capability")
+        return self.capabilities.has(capability) != hunk.when.startswith("!")
+
+
+def render(
+    tree: Tree,
+    source: Path,
+    templates: Path = TEMPLATES,
+    variant: Mapping[str, Any] | None = None,
+) -> Series:
+    """Render every patch against the tree's files in source."""
+    record = _load(templates)
+    found = probe(source, templates)
+    refuse_unfit(tree, found)
+    hunks = load_hunks(templates)
+    names = {"has": Has(found), "variant": variant or {}, "tree": tree}
+    snippets = {name: text for file in hunks.values() for name, text in file.snippets()}
+    made = Rendering(source, Templates(templates, names, snippets), hunks, found)
+    commits = tuple(_commit(made, patch) for patch in record.patch)
+    cover = made.templates.text(record.cover.template)
+    return Series(record.date, record.cover.subject, cover, commits)
+
+
+def refuse_unfit(tree: Tree, found: Capabilities) -> None:
+    """A tree that has SLQB, or no choice of allocators, has no place for ours."""
+    if proof := found.get("slqb"):
+        raise TreeError(f"{tree.name} has SLQB already: {proof.file}:{proof.line}: {proof.text}")
+    if found.get("allocator_choice") is None:
+        raise TreeError(
+            f"{tree.name} has no choice of allocators in its Kconfig:"
+            " looked for a `choice` with SLAB, SLUB or SLOB in mm/Kconfig and init/Kconfig"
+        )
+
+
+def content(text: Text) -> bytes:
+    """A file's bytes."""
+    return "".join(f"{line.text}\n" for line in text).encode(errors="surrogateescape")
+
+
+def _commit(made: Rendering, patch: Patch) -> Commit:
+    body = made.templates.text(patch.message).strip("\n")
+    message = f"{patch.subject}\n\n{body}\n\nSigned-off-by: {IDENTITY} <{EMAIL}>\n"
+    return Commit(message, made.apply(patch))
+
+
+def _own_lines(place: Path, path: str) -> Text:
+    """A file of the tree; one that speaks of SLQB already is not touched again."""
+    text = place.read_bytes().decode(errors="surrogateescape")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if OURS.search(line):
+            raise TreeError(f"the tree has SLQB already: {path}:{number}: {line.strip()}")
+    lines = text.removesuffix("\n").split("\n")
+    return tuple(Line(line) for line in lines)
+
+
+def _check_blanks(path: str, text: Text) -> None:
+    """What `git am` and checkpatch would complain of is an error of the template."""
+    for line in text:
+        if line.origin and BAD_BLANKS.search(line.text):
+            raise TreeError(f"{line.origin}: blanks at the end or before a tab, in {path}")
+    if text and not text[-1].text and text[-1].origin:
+        raise TreeError(f"{text[-1].origin}: an empty line ends {path}")
+
+
+def _load(templates: Path) -> SeriesRecord:
+    path = templates / "series.toml"
+    try:
+        return TypeAdapter(SeriesRecord).validate_python(tomllib.loads(path.read_text()))
+    except FileNotFoundError as error:
+        raise TreeError(f"{path}: no such file: the templates are not whole") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TreeError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise TreeError(f"{path}: {first_problem(error)}") from error

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The private worktree: a tree with the series in it, for kernel builds.
+
+worktrees/NAME-LABEL/        the files; no .git, so the kernel's version scripts stay quiet
+worktrees/NAME-LABEL.json    which of them are ours
+worktrees/NAME-LABEL.lock    one render at a time
+
+Only files whose content differs are written, so that make compiles only what changed;
+files that left the templates are taken away or become the tree's own again. A planted
+fault (`mutations`) goes into a worktree of its own label and never into the commits.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness import child
+from harness.errors import HostError, Outcome, TreeError
+from harness.hunk import Text
+from harness.places import Places
+from harness.posting import commit_series, mode_of
+from harness.progress import Progress, SilentProgress
+from harness.series import content, render
+from harness.store import Store, check_out, locked, write_atomically
+from harness.template import TEMPLATES, Line, LineMap
+from harness.tree import Tree, pristine
+
+PLANTED = "planted fault"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A fault to plant: a regular expression that one place of a file must match."""
+
+    path: str
+    pattern: str
+    replacement: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A worktree ready to be built."""
+
+    source: Path
+    tree: Tree
+    commits: tuple[str, ...]
+    line_map: LineMap
+    digest: str
+
+
+class State(BaseModel):
+    """What a worktree holds of ours."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: tuple[str, ...] = ()
+
+
+def render_into_worktree(
+    tree: Tree,
+    places: Places,
+    progress: Progress | None = None,
+    *,
+    label: str = "slqb",
+    templates: Path = TEMPLATES,
+    variant: Mapping[str, Any] | None = None,
+    mutations: Sequence[Mutation | Path] = (),
+) -> Rendered:
+    """Render the series into the worktree of that label, and commit it in the store.
+
+    `mutations` are faults to plant: replacements, or patch files. One that does not fit
+    exactly is an error, for a test that plants nothing would prove nothing.
+    """
+    progress = progress or SilentProgress()
+    base, source = pristine(tree, places), places.worktrees / f"{tree.name}-{label}"
+    series = render(tree, base, templates, variant)
+    files = mutated(series.files, mutations, base)
+    with locked(_beside(source, "lock"), progress, f"it renders {source.name}"):
+        _lay(tree, base, source, files, progress)
+    posting = commit_series(Store(places.trees), tree, base, series)
+    return Rendered(source, tree, posting.commits, _line_map(files), _digest(tree, files))
+
+
+def mutated(
+    files: Mapping[str, Text], mutations: Iterable[Mutation | Path], base: Path
+) -> dict[str, Text]:
+    """The files with the faults in them."""
+    result = dict(files)
+    for mutation in mutations:
+        if isinstance(mutation, Path):
+            result.update(_patched(result, mutation, base))
+        else:
+            result[mutation.path] = _replaced(result.get(mutation.path), mutation)
+    return result
+
+
+def _replaced(text: Text | None, mutation: Mutation) -> Text:
+    if text is None:
+        raise TreeError(f"{PLANTED}: the series has no file {mutation.path}")
+    before = "\n".join(line.text for line in text)
+    after, count = re.subn(mutation.pattern, mutation.replacement, before, flags=re.MULTILINE)
+    if count != 1:
+        raise TreeError(
+            f"{PLANTED}: /{mutation.pattern}/ is in {mutation.path} {count} times, not once"
+        )
+    if after == before:
+        raise TreeError(f"{PLANTED}: /{mutation.pattern}/ changes nothing in {mutation.path}")
+    return _realigned(text, after.split("\n"))
+
+
+def _realigned(text: Text, lines: Sequence[str]) -> Text:
+    """Lines at both ends keep their origin; what differs between them was planted."""
+    shorter = min(len(text), len(lines))
+    head = next((i for i in range(shorter) if text[i].text != lines[i]), shorter)
+    rest = shorter - head
+    tail = next((i for i in range(rest) if text[-1 - i].text != lines[-1 - i]), rest)
+    middle = (Line(line, PLANTED) for line in lines[head : len(lines) - tail])
+    return (*text[:head], *middle, *text[len(text) - tail :])
+
+
+def _patched(files: Mapping[str, Text], patch: Path, base: Path) -> dict[str, Text]:
+    """A patch file applied without fuzz, in a folder that holds only what it touches."""
+    names = re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.MULTILINE)
+    with TemporaryDirectory(prefix="slqb-plant-") as scratch:
+        for name in names:
+            old = content(files[name]) if name in files else (base / name).read_bytes()
+            write_atomically(Path(scratch, name), old)
+        words = ("patch", "--strip=1", "--fuzz=0", "--batch", "--input", patch.absolute())
+        child.run(words, cwd=Path(scratch), outcome=Outcome.TREE)
+        return {name: _reread(files.get(name), Path(scratch, name)) for name in names}
+
+
+def _reread(text: Text | None, path: Path) -> Text:
+    lines = path.read_bytes().decode(errors="surrogateescape").removesuffix("\n").split("\n")
+    return _realigned(text or (), lines)
+
+
+def _lay(
+    tree: Tree, base: Path, source: Path, files: Mapping[str, Text], progress: Progress
+) -> None:
+    """Make the worktree hold these files; cut off anywhere, the next render mends it."""
+    if not source.is_dir():
+        _beside(source, "json").unlink(missing_ok=True)
+        check_out(Store(tree.git.parent), tree.base, source, progress)
+    before = _recall(source).files
+    if set(before) - set(files):
+        _remember(source, sorted({*before, *files}))
+    for path in set(before) - set(files):
+        _restore(source / path, base / path)
+    _remember(source, sorted(files))
+    for path, text in files.items():
+        _write(source / path, content(text), mode_of(base / path))
+
+
+def _restore(path: Path, original: Path) -> None:
+    if original.is_file():
+        _write(path, original.read_bytes(), mode_of(original))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    """Write what differs, and nothing else."""
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data, mode)
+
+
+def _beside(source: Path, ending: str) -> Path:
+    return source.with_name(f"{source.name}.{ending}")
+
+
+def _recall(source: Path) -> State:
+    path = _beside(source, "json")
+    try:
+        return State.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return State()
+    except ValidationError as error:
+        raise HostError(f"{path} is damaged: delete it and the folder beside it") from error
+
+
+def _remember(source: Path, files: Iterable[str]) -> None:
+    data = State(files=tuple(files)).model_dump_json().encode()
+    path = _beside(source, "json")
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
+
+
+def _line_map(files: Mapping[str, Text]) -> LineMap:
+    return LineMap({path: tuple(line.origin for line in text) for path, text in files.items()})
+
+
+def _digest(tree: Tree, files: Mapping[str, Text]) -> str:
+    seen = hashlib.sha256(tree.base.encode())
+    for path, text in sorted(files.items()):
+        seen.update(f"{path}\0".encode() + content(text) + b"\0")
+    return seen.hexdigest()
