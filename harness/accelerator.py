@@ -30,9 +30,7 @@ SLOWNESS = {"kvm": 1.0, TCG: 2.0}
 PATIENCE = 5.0
 DEVICE = Path("/dev/kvm")
 SUCCESS = "abcdeok"  # one letter for each thing that worked
-PROBE_SHAPE = Topology(
-    name="probe", description="one CPU", nodes=(Node(cpus=1, memory_mib=128),)
-)
+PROBE_SHAPE = Topology(name="probe", description="one CPU", nodes=(Node(cpus=1, memory_mib=128),))
 ASSEMBLE = (
     *("gcc", "-nostdlib", "-static", "-no-pie", "-Wl,-N", "-Wl,--no-warn-rwx-segments"),
     *("-Wl,-Ttext=0x100000", "-Wl,--build-id=none"),

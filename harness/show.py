@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from harness.errors import Outcome
 from harness.ktap import Status
 from harness.results import BAD, Case
 from harness.verdict import Charge, Verdict
@@ -32,7 +33,15 @@ def as_text(verdict: Verdict, *, every_case: bool = True) -> Iterator[str]:
             yield _case_line(case)
     for charge in verdict.complaints:
         yield _charge_line(charge)
-    yield f"{verdict.outcome.name}: {verdict.reason} ({counts(verdict)})"
+    yield verdict_line(verdict)
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """One line that says it all."""
+    told = counts(verdict)
+    return f"{verdict.outcome.name}: " + (
+        told if verdict.outcome is Outcome.PASS else f"{verdict.reason} ({told})"
+    )
 
 
 def counts(verdict: Verdict) -> str:
@@ -51,9 +60,19 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
         "exit_code": verdict.outcome.exit_code,
         "reason": verdict.reason,
         "counts": {status.value: verdict.count(status) for status in Status},
-        "cases": [_case_data(case) for case in verdict.cases],
-        "complaints": [_charge_data(charge) for charge in verdict.charges],
+        "cases": case_data(verdict),
+        "complaints": complaint_data(verdict),
     }
+
+
+def case_data(verdict: Verdict) -> list[dict[str, Any]]:
+    """The cases for JSON."""
+    return [_case_data(case) for case in verdict.cases]
+
+
+def complaint_data(verdict: Verdict) -> list[dict[str, Any]]:
+    """The complaints for JSON."""
+    return [_charge_data(charge) for charge in verdict.charges]
 
 
 def _case_line(case: Case) -> str:

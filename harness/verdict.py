@@ -26,7 +26,7 @@ from harness.complaint import Complaint, Kind, complaints
 from harness.console import Line
 from harness.errors import Outcome
 from harness.ktap import Expectation, Status, bare
-from harness.results import BAD, Case, Declared, Report, report
+from harness.results import Case, Declared, Report, report
 
 SEVERITY = (
     Outcome.PASS,
@@ -117,7 +117,7 @@ def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     findings = tuple(_findings(boot, ended, tests, cases, charges))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
-    return Verdict(outcome, reason or _praise(cases), cases, tuple(charges), findings)
+    return Verdict(outcome, reason, cases, tuple(charges), findings)
 
 
 def _charge(
@@ -256,8 +256,3 @@ def _counts(case: Case, tests_wanted: bool) -> bool:
     ran = case.status in (Status.PASS, Status.FAIL, Status.KNOWN)
     return ran and not (tests_wanted and _within(case.path, SHAPE))
 
-
-def _praise(cases: Sequence[Case]) -> str:
-    passed = sum(case.status not in BAD and case.status is not Status.SKIP for case in cases)
-    skipped = sum(case.status is Status.SKIP for case in cases)
-    return f"{passed} passed" + (f", {skipped} skipped" if skipped else "")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a guest is asked to do, and how that is said: to the guest, in a record, as options.
+
+The three must agree, so they are made from one value here. `words` go on the kernel's command line
+(our init and the test module read `slqbtest.*`), `options` are those of `slqb boot` and
+`slqb run` that ask for the same again.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.topology import Topology
+
+Suite = Literal["all", "guest", "kunit", "none"]
+Scale = Literal["quick", "soak"]
+SUITES: tuple[Suite, ...] = ("all", "guest", "kunit", "none")
+SCALES: tuple[Scale, ...] = ("quick", "soak")
+EVERY_CASE = "*"
+
+
+class Asked(BaseModel):
+    """What the guest shall do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: Suite = "all"
+    seed: int = Field(default=0, ge=0, lt=1 << 64)
+    case: str = Field(default=EVERY_CASE, pattern=r"^\S+$")
+    scale: Scale = "quick"
+    trim_ms: int | None = None
+    """A trim period of its own for the allocator; None leaves it as it is."""
+    append: tuple[str, ...] = ()
+
+    @property
+    def tests(self) -> bool:
+        """Whether tests shall run, beyond the look at the machine's shape."""
+        return self.suite != "none"
+
+    @property
+    def init(self) -> bool:
+        """Whether our init shall run, or only what is built into the kernel."""
+        return self.suite != "kunit"
+
+    def words(self, topology: Topology) -> Iterator[str]:
+        """For the kernel's command line."""
+        yield from self._kunit_words()
+        if not self.init:
+            return
+        yield f"slqbtest.topology={topology.shape}"
+        yield f"slqbtest.seed={self.seed}"
+        yield f"slqbtest.scale={self.scale}"
+        if not self.tests:
+            yield "slqbtest.suite=none"
+        if self.case != EVERY_CASE:
+            yield f"slqbtest.case={self.case}"
+        if self.trim_ms is not None:
+            yield from (f"slqb_trim_ms={self.trim_ms}", f"slqbtest.trim_ms={self.trim_ms}")
+
+    def _kunit_words(self) -> Iterator[str]:
+        """KUnit knows suite.test and nothing below it."""
+        wanted = self.suite in ("all", "kunit")
+        yield f"kunit.enable={int(wanted)}"
+        if wanted and self.case != EVERY_CASE:
+            yield f"kunit.filter_glob={'.'.join(self.case.split('.')[:2])}"
+        if not self.init:
+            yield "kunit_shutdown=poweroff"
+
+    def options(self) -> Iterator[str]:
+        """The options that ask for the same, but for `--case`."""
+        yield from ("--suite", self.suite, "--seed", str(self.seed), "--scale", self.scale)
+        if self.trim_ms is not None:
+            yield from ("--trim-ms", str(self.trim_ms))
+        for word in self.append:
+            yield from ("--append", word)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""slqb boot: one kernel on one topology."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.accelerator import choose, qemu_version
+from harness.boot import command as qemu_command
+from harness.boot import cores
+from harness.cli import App
+from harness.cli.options import asked_from, asking, booting, slqb_path
+from harness.cli.telling import tell
+from harness.errors import Outcome
+from harness.keeping import keep_kernel
+from harness.limits import limits_for
+from harness.machine import load_machine
+from harness.record import CellRecord, Recorder
+from harness.session import boot_all, recorded
+from harness.topology import load_topology
+from harness.trial import Trial
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, resolve_path=True)
+
+
+@click.command(epilog="Example: slqb boot --kernel vmlinux --initramfs init.cpio --topology 2n")
+@click.option("--kernel", type=FILE, required=True, help="The image: vmlinux on x86.")
+@click.option("--initramfs", type=FILE, help="With our init; without it KUnit at most can run.")
+@click.option("--machine", default="x86_64", show_default=True, help="A file of qemu/machines.")
+@click.option("--topology", default="2n", show_default=True, help="A file of qemu/topologies.")
+@asking
+@booting
+@click.pass_obj
+def command(app: App, /, **options: Any) -> Outcome:
+    """Boot one kernel, judge its console, keep a record."""
+    asked = asked_from(options)
+    machine, topology = load_machine(options["machine"]), load_topology(options["topology"])
+    accelerator = choose(options["accel"], machine, app.places, app.progress)
+    trial = Trial(
+        name=f"{machine.name}-{topology.name}",
+        machine=machine,
+        topology=topology,
+        kernel=options["kernel"],
+        initramfs=options["initramfs"] if asked.init else None,
+        asked=asked,
+        limits=limits_for(
+            accelerator.slowness,
+            topology.cpus,
+            cores(),
+            scale=asked.scale,
+            deadline=options["deadline"],
+            silence=options["silence"],
+        ),
+        folder=Path(),
+    )
+    if options["dry_run"]:
+        click.echo(shlex.join(qemu_command(trial.request, accelerator)))
+        return Outcome.PASS
+    app.progress.note(str(accelerator))
+    with recorded(app.places, tuple(sys.argv), asked.seed, slqb_path()) as recorder:
+        recorder.on_host(
+            qemu=qemu_version(machine.emulator),
+            accelerator=accelerator.name,
+            accelerator_reason=accelerator.reason,
+        )
+        kept = _kept(app, recorder, trial)
+        verdict = boot_all([(kept, accelerator)], recorder, app.progress, 1)[trial.name]
+        recorder.update(outcome=verdict.outcome.name, reason=verdict.reason)
+    return tell(recorder, as_json=options["as_json"])
+
+
+def _kept(app: App, recorder: Recorder, trial: Trial) -> Trial:
+    """The same trial with the files of the record."""
+    kept = keep_kernel(recorder, app.places, "kernel", trial.kernel, initramfs=trial.initramfs)
+    recorder.add(
+        CellRecord(
+            name=trial.name,
+            kernel=kept.name,
+            machine=trial.machine.name,
+            topology=trial.topology.name,
+            folder=trial.name,
+            asked=trial.asked,
+        )
+    )
+    return trial.moved(kept.image, kept.initramfs, recorder.folder / trial.name)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Options that several commands share, each declared once."""
+
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.accelerator import CHOICES
+from harness.asked import EVERY_CASE, SCALES, SUITES, Asked
+from harness.errors import UserError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+PATIENCE = click.FloatRange(min=0, min_open=True)
+
+_ASKING = (
+    click.option(
+        "--suite", type=click.Choice(SUITES), default="all", show_default=True, help="Which tests."
+    ),
+    click.option("--case", default=EVERY_CASE, metavar="GLOB", help="Only tests with such a path."),
+    click.option(
+        "--scale", type=click.Choice(SCALES), default="quick", show_default=True, help="How long."
+    ),
+    click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), help="Repeats a run's choices."),
+    click.option("--trim-ms", type=click.IntRange(0), help="The allocator's trim period."),
+    click.option("--append", multiple=True, metavar="WORD", help="For the kernel's command line."),
+)
+_BOOTING = (
+    click.option(
+        "--accel", type=click.Choice(CHOICES), default="auto", show_default=True, help="For QEMU."
+    ),
+    click.option("--deadline", type=PATIENCE, metavar="SECONDS", help="For one whole boot."),
+    click.option("--silence", type=PATIENCE, metavar="SECONDS", help="Without a console line."),
+    click.option("--json", "as_json", is_flag=True, help="The result as JSON."),
+    click.option("--dry-run", is_flag=True, help="Only print the commands."),
+)
+
+
+def asking(command: Command) -> Command:
+    """What the guest is asked for."""
+    return _with(command, _ASKING)
+
+
+def booting(command: Command) -> Command:
+    """How it is booted and told."""
+    return _with(command, _BOOTING)
+
+
+def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def asked_from(options: dict[str, Any]) -> Asked:
+    """Take the options of `asking` out of a command's options; the seed is drawn if not given."""
+    seed = options.pop("seed")
+    case = options.pop("case")
+    if not case or case.split() != [case]:
+        raise UserError(f"--case {case!r}: a pattern without blanks is needed, as in 'slabtest.*'")
+    return Asked(
+        suite=options.pop("suite"),
+        case=case,
+        scale=options.pop("scale"),
+        seed=random.SystemRandom().getrandbits(32) if seed is None else seed,
+        trim_ms=options.pop("trim_ms"),
+        append=options.pop("append"),
+    )
+
+
+def slqb_path() -> Path:
+    """The command that runs now, for scripts that shall call it again."""
+    return Path(sys.argv[0]).absolute()

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How a finished run is told: what went wrong, one line of verdict, where the record lies."""
+
+from collections.abc import Iterator
+
+import click
+
+from harness.errors import Outcome
+from harness.record import CellRecord, Recorder, RunRecord, outcome_of
+from harness.repro import SCRIPT
+
+
+def tell(recorder: Recorder, *, as_json: bool) -> Outcome:
+    """Print the result of a run that just ended."""
+    record = recorder.record
+    if as_json:
+        click.echo(record.model_dump_json(indent=1, by_alias=True))
+    else:
+        click.echo("\n".join([*lines(record), f"record: {recorder.folder}"]))
+    return outcome_of(record)
+
+
+def lines(record: RunRecord) -> Iterator[str]:
+    """What went wrong, cell by cell, and the verdict."""
+    for cell in record.cells:
+        if cell.outcome != Outcome.PASS.name:
+            yield from _cell_lines(cell)
+    if record.outcome not in (None, Outcome.PASS.name) and record.cells:
+        yield f"repeat it: {SCRIPT} in the record"
+    yield verdict_line(record)
+
+
+def _cell_lines(cell: CellRecord) -> Iterator[str]:
+    yield f"{cell.name}: {cell.outcome or cell.status}: {cell.reason}"
+    for case in cell.cases:
+        if case.status in ("fail", "missing"):
+            yield f"  {case.status:>8}  {case.path}: {case.reason or 'not ok'}"
+    for complaint in cell.complaints:
+        if not complaint.expected:
+            yield f"  {complaint.kind:>8}  {cell.folder}/console.log:{complaint.lines[0]}"
+            yield from (f"            {frame}" for frame in complaint.decoded[:8])
+
+
+def verdict_line(record: RunRecord) -> str:
+    """The one line."""
+    done = [cell for cell in record.cells if cell.outcome is not None]
+    sums = {
+        word: sum(cell.counts.get(key, 0) for cell in done)
+        for key, word in (("pass", "passed"), ("fail", "failed"), ("missing", "missing"),
+                          ("skip", "skipped"), ("known", "known to fail"))
+    }  # fmt: skip
+    told = [f"{number} {word}" for word, number in sums.items() if number] or ["no tests"]
+    boots = f"{len(done)} boot{'s' * (len(done) != 1)}"
+    head = record.outcome or record.state.upper()
+    if record.reason and head != Outcome.PASS.name:
+        head += f": {record.reason}"
+    return f"{head} ({boots}, {', '.join(told)}; seed {record.seed}, {record.seconds:.1f} s)"

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The record of a run: a folder that says what was done, with what, and what came of it.
+
+RUN/result.json      all of it; its form has a version (SCHEMA)
+RUN/repro.sh         repeats a failing test (repro.py)
+RUN/CELL/            console.log, qemu.log: one boot
+RUN/KERNEL/          vmlinux, config, build.log, initramfs: hard links into the store
+store/               content, named by its digest: one copy however many runs used it
+
+result.json is there from the first moment, with the status `running`, and is only ever
+replaced as a whole: whatever kills us, it can be read. A run whose process is gone and
+that still says `running` was killed; `state` tells.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness import __version__
+from harness.asked import Asked
+from harness.digest import digest_of
+from harness.errors import HostError, Outcome, UserError
+from harness.places import Places, made
+
+SCHEMA: Literal["slqb-run/1"] = "slqb-run/1"
+RESULT = "result.json"
+STORE = "store"
+
+
+class Part(BaseModel):
+    """A piece of the record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostRecord(Part):
+    """Where it ran."""
+
+    system: str
+    machine: str
+    cores: int
+    memory_mib: int
+    python: str
+    slqb: str
+    qemu: str = ""
+    accelerator: str = ""
+    accelerator_reason: str = ""
+
+
+class TreeRecord(Part):
+    """What was built from."""
+
+    name: str
+    origin: str
+    release: str
+    base: str
+    upstream: str | None = None
+    dirty: bool = False
+    commits: tuple[str, ...] = ()
+    digest: str = ""
+    """Of what the templates made of it."""
+
+
+class KernelRecord(Part):
+    """One kernel; paths are relative to the run's folder."""
+
+    name: str
+    arch: str = ""
+    allocator: str = ""
+    config_name: str = ""
+    release: str = ""
+    compiler: str = ""
+    image: str
+    image_sha256: str
+    config: str | None = None
+    config_sha256: str | None = None
+    initramfs: str | None = None
+    initramfs_sha256: str | None = None
+    build: str = ""
+    build_seconds: float = 0.0
+    argv: tuple[str, ...] = ()
+
+
+class CaseRecord(Part):
+    """One test; lines are counted from 1."""
+
+    path: str
+    status: str
+    reason: str = ""
+    lines: tuple[int, int]
+
+
+class ComplaintRecord(Part):
+    """One complaint of the kernel."""
+
+    kind: str
+    headline: str
+    said: tuple[str, ...] = ()
+    path: str = ""
+    expected: bool = False
+    lines: tuple[int, int]
+    decoded: tuple[str, ...] = ()
+
+
+class CellRecord(Part):
+    """One boot of one kernel on one topology."""
+
+    name: str
+    kernel: str
+    machine: str
+    topology: str
+    status: Literal["waiting", "running", "finished"] = "waiting"
+    outcome: str | None = None
+    reason: str = ""
+    folder: str = ""
+    asked: Asked = Asked()
+    argv: tuple[str, ...] = ()
+    cmdline: tuple[str, ...] = ()
+    ended: str = ""
+    seconds: float = 0.0
+    deadline: float = 0.0
+    silence: float = 0.0
+    phases: Mapping[str, float] = {}
+    thresholds: Mapping[str, int] = {}
+    guest_ran: float = 0.0
+    """Seconds of processor the guest's threads had ..."""
+    guest_waited: float = 0.0
+    """... and stood in line for."""
+    counts: Mapping[str, int] = {}
+    cases: tuple[CaseRecord, ...] = ()
+    complaints: tuple[ComplaintRecord, ...] = ()
+
+
+class RunRecord(Part):
+    """The whole run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    form: Literal["slqb-run/1"] = Field(default=SCHEMA, alias="schema")
+    name: str
+    status: Literal["running", "finished", "interrupted"] = "running"
+    outcome: str | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    started: str
+    seconds: float = 0.0
+    command: tuple[str, ...]
+    seed: int
+    pid: int
+    born: int
+    """When that process started, in the kernel's ticks: a process id can be given again."""
+    host: HostRecord
+    tree: TreeRecord | None = None
+    kernels: tuple[KernelRecord, ...] = ()
+    cells: tuple[CellRecord, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The status, or `killed` if its process went away without a word."""
+        gone = self.status == "running" and _born(self.pid) != self.born
+        return "killed" if gone else self.status
+
+
+class Recorder:
+    """Writes the record of the run that goes on; threads may share it."""
+
+    def __init__(self, folder: Path, record: RunRecord) -> None:
+        self.folder = folder
+        self._record = record
+        self._lock = threading.Lock()
+        self.update()
+
+    @property
+    def record(self) -> RunRecord:
+        """As it is now."""
+        return self._record
+
+    def update(self, **changes: object) -> None:
+        """Change parts of the record and write it."""
+        with self._lock:
+            self._record = self._record.model_copy(update=changes)
+            self._write()
+
+    def on_host(self, **changes: str) -> None:
+        """Note what was found out about the host."""
+        self.update(host=self._record.host.model_copy(update=changes))
+
+    def add(self, part: KernelRecord | CellRecord) -> None:
+        """One more kernel, or one more cell."""
+        if isinstance(part, KernelRecord):
+            self.update(kernels=(*self._record.kernels, part))
+        else:
+            self.update(cells=(*self._record.cells, part))
+
+    def cell(self, name: str, **changes: object) -> None:
+        """Change one cell and write the record."""
+        with self._lock:
+            cells = tuple(
+                cell.model_copy(update=changes) if cell.name == name else cell
+                for cell in self._record.cells
+            )
+            self._record = self._record.model_copy(update={"cells": cells})
+            self._write()
+
+    def _write(self) -> None:
+        fresh = self.folder / f".{RESULT}.{os.getpid()}"
+        fresh.write_text(self._record.model_dump_json(indent=1, by_alias=True) + "\n")
+        fresh.replace(self.folder / RESULT)
+
+
+def begin(places: Places, command: tuple[str, ...], seed: int) -> Recorder:
+    """A new run, recorded from now on."""
+    folder = _new_folder(places)
+    record = RunRecord(
+        name=folder.name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        seed=seed,
+        pid=os.getpid(),
+        born=_born(os.getpid()) or 0,
+        host=_host(),
+    )
+    return Recorder(folder, record)
+
+
+def _new_folder(places: Places) -> Path:
+    """Named by the time; a second run in the same second gets a number."""
+    made(places.runs)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        folder = places.runs / (stamp if number == 1 else f"{stamp}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise HostError(f"{places.runs} holds a thousand runs of this second")
+
+
+def _host() -> HostRecord:
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return HostRecord(
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_mib=pages >> 20,
+        python=sys.version.split()[0],
+        slqb=__version__,
+    )
+
+
+def _born(pid: int) -> int | None:
+    """When a process started, in ticks since the host did; None if there is none."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def keep(file: Path, folder: Path, name: str, places: Places) -> str:
+    """Put a file into a run's folder by way of the store, and return its digest."""
+    digest = digest_of(file, places)
+    stored = made(places.runs / STORE) / digest
+    if not stored.exists():
+        fresh = stored.with_name(f".{digest}.{os.getpid()}.{threading.get_ident()}")
+        shutil.copyfile(file, fresh)
+        fresh.chmod(0o444)
+        fresh.replace(stored)
+    kept = made(folder) / name
+    kept.unlink(missing_ok=True)
+    try:
+        kept.hardlink_to(stored)
+    except OSError:  # a file system without links
+        shutil.copyfile(stored, kept)
+    return digest
+
+
+def runs(places: Places) -> tuple[Path, ...]:
+    """The folders of all runs, the oldest first."""
+    return tuple(sorted(path.parent for path in places.runs.glob(f"*/{RESULT}")))
+
+
+def find_run(places: Places, name: str | None) -> Path:
+    """The folder of a run: by name, by path, or the last one."""
+    known = runs(places)
+    if name is None:
+        if not known:
+            raise UserError(f"there are no runs in {places.runs}")
+        return known[-1]
+    for folder in (places.runs / name, Path(name), Path(name).parent):
+        if (folder / RESULT).is_file():
+            return folder
+    last = ", ".join(folder.name for folder in known[-3:]) or "none"
+    raise UserError(f"no run {name!r} in {places.runs}; the last ones: {last}")
+
+
+def load(folder: Path) -> RunRecord:
+    """The record in a folder."""
+    path = folder / RESULT
+    try:
+        return RunRecord.model_validate_json(path.read_text())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise UserError(
+            f"{path} is not a record of this version of slqb ({SCHEMA}): "
+            f"{error.error_count()} faults"
+        ) from error
+
+
+def outcome_of(record: RunRecord) -> Outcome:
+    """What a record stands for; one that never ended is no pass."""
+    if record.outcome is None:
+        return Outcome.INTERRUPTED
+    return Outcome[record.outcome]

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One use of `slqb boot` or `slqb run`: a record that is closed however it ends, boots at once.
+
+Boots of different cells share nothing but the record, so as many as asked for run side
+by side, in threads that each listen to one QEMU. Ctrl-C reaches the main thread: it ends
+every QEMU, and what their threads then see is not judged.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import child, record, show
+from harness.accelerator import Accelerator
+from harness.errors import HarnessError, Outcome
+from harness.places import Places
+from harness.progress import Progress, SilentProgress
+from harness.record import Recorder
+from harness.repro import write_repro
+from harness.trial import Trial, attempt
+from harness.verdict import Verdict
+
+
+@contextmanager
+def recorded(
+    places: Places, command: tuple[str, ...], seed: int, slqb: Path
+) -> Iterator[Recorder]:
+    """A record that is open for the block, and closed in a way that says how the block ended."""
+    recorder, began = record.begin(places, command, seed), time.monotonic()
+    try:
+        yield recorder
+    except KeyboardInterrupt:
+        _close(recorder, began, slqb, Outcome.INTERRUPTED, "interrupted")
+        raise
+    except HarnessError as error:
+        _close(recorder, began, slqb, error.outcome, str(error).split("\n", 1)[0])
+        raise
+    else:
+        if recorder.record.outcome is not None:
+            outcome = Outcome[recorder.record.outcome]
+            _close(recorder, began, slqb, outcome, recorder.record.reason)
+
+
+def _close(recorder: Recorder, began: float, slqb: Path, outcome: Outcome, reason: str) -> None:
+    recorder.update(
+        status="interrupted" if outcome is Outcome.INTERRUPTED else "finished",
+        outcome=outcome.name,
+        exit_code=outcome.exit_code,
+        reason=reason,
+        seconds=round(time.monotonic() - began, 3),
+    )
+    write_repro(recorder.folder, recorder.record, slqb)
+
+
+def boot_all(
+    trials: Sequence[tuple[Trial, Accelerator]],
+    recorder: Recorder,
+    progress: Progress,
+    jobs: int,
+) -> Mapping[str, Verdict]:
+    """The verdict on each trial, by its name; no more than `jobs` of them at a time."""
+    if len(trials) == 1 or jobs == 1:
+        return {trial.name: _alone(trial, accel, recorder, progress) for trial, accel in trials}
+    return _side_by_side(trials, recorder, progress, jobs)
+
+
+def _alone(
+    trial: Trial, accelerator: Accelerator, recorder: Recorder, progress: Progress
+) -> Verdict:
+    """One boot whose console shows as it goes."""
+    progress.stage(f"boot {trial.name}")
+    verdict = attempt(trial, accelerator, recorder, progress)
+    assert verdict is not None  # nobody can stop it but an exception
+    progress.done(show.verdict_line(verdict))
+    return verdict
+
+
+def _side_by_side(
+    trials: Sequence[tuple[Trial, Accelerator]],
+    recorder: Recorder,
+    progress: Progress,
+    jobs: int,
+) -> Mapping[str, Verdict]:
+    progress.stage(f"boot {len(trials)} machines, {jobs} at a time")
+    stop, verdicts = threading.Event(), dict[str, Verdict]()
+
+    def one(trial: Trial, accelerator: Accelerator) -> Verdict | None:
+        if stop.is_set():
+            return None
+        return attempt(trial, accelerator, recorder, SilentProgress(), stop)
+
+    pool = ThreadPoolExecutor(max_workers=jobs)
+    try:
+        waiting = {pool.submit(one, *pair): pair[0].name for pair in trials}
+        for name, verdict in _as_they_come(waiting):
+            verdicts[name] = verdict
+            progress.note(f"{name}: {show.verdict_line(verdict)}")
+            progress.step(len(verdicts), len(trials))
+    except BaseException:
+        stop.set()
+        child.end_all()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    progress.done()
+    return verdicts
+
+
+def _as_they_come(
+    waiting: dict[Future[Verdict | None], str],
+) -> Iterator[tuple[str, Verdict]]:
+    """Finished boots; the wait is cut into pieces so that Ctrl-C is heard."""
+    while waiting:
+        done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in done:
+            name, verdict = waiting.pop(future), future.result()
+            if verdict is not None:
+                yield name, verdict

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One kernel on one topology: booted, judged, recorded.
+
+A trial is a cell of a run's matrix once its kernel exists. The kernel's command line is put
+together here: what the machine needs, the kernel's stall thresholds, what the guest is
+asked for (asked.py), and the user's own words last, so that they win.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness import boot as booting
+from harness import hostload, show
+from harness.accelerator import Accelerator
+from harness.asked import Asked
+from harness.boot import BootRequest, BootResult, cores
+from harness.decode import decoded
+from harness.ktap import Status
+from harness.limits import Limits
+from harness.machine import Machine, Payload
+from harness.progress import Progress
+from harness.record import CaseRecord, ComplaintRecord, Recorder
+from harness.topology import Topology
+from harness.verdict import Boot, Verdict, judge
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One boot to be done."""
+
+    name: str
+    machine: Machine
+    topology: Topology
+    kernel: Path
+    initramfs: Path | None
+    asked: Asked
+    limits: Limits
+    folder: Path
+
+    @property
+    def cmdline(self) -> tuple[str, ...]:
+        """The kernel's command line."""
+        init = ("rdinit=/init",) if self.initramfs and self.asked.init else ()
+        return (
+            *self.machine.cmdline,
+            *("printk.devkmsg=on", "panic=-1", *init),
+            *self.limits.cmdline,
+            *self.asked.words(self.topology),
+            *self.asked.append,
+        )
+
+    def moved(self, kernel: Path, initramfs: Path | None, folder: Path) -> "Trial":
+        """The same with files elsewhere."""
+        return replace(self, kernel=kernel, initramfs=initramfs, folder=folder)
+
+    @property
+    def request(self) -> BootRequest:
+        """What is handed to QEMU."""
+        payload = Payload(self.kernel, self.initramfs, self.cmdline)
+        return BootRequest(self.machine, self.topology, payload, self.limits, self.folder)
+
+
+def attempt(
+    trial: Trial,
+    accelerator: Accelerator,
+    recorder: Recorder,
+    progress: Progress,
+    stop: threading.Event | None = None,
+) -> Verdict | None:
+    """Boot, judge, record; None if `stop` was set meanwhile and the boot was cut off."""
+    argv = booting.command(trial.request, accelerator)
+    recorder.cell(trial.name, status="running", argv=argv, cmdline=trial.cmdline)
+    result = booting.boot(trial.request, accelerator, progress)
+    if stop is not None and stop.is_set():
+        return None
+    verdict = judge(_boot(trial, result))
+    recorder.cell(trial.name, **_told(trial, result, verdict))
+    return verdict
+
+
+def _boot(trial: Trial, result: BootResult) -> Boot:
+    """What is judged."""
+
+    def starved(at: float) -> bool:
+        window = max(trial.limits.silence, trial.limits.stall)
+        return hostload.starved(
+            result.samples, at - window, at + window, trial.topology.cpus, cores()
+        )
+
+    return Boot(
+        lines=result.lines,
+        ended=result.ended,
+        tests_wanted=trial.asked.tests,
+        starved=starved,
+        qemu_said=result.complaint,
+    )
+
+
+def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, object]:
+    """What the record keeps of a boot."""
+    load = result.samples[-1] if result.samples else hostload.Sample(0, 0, 0)
+    return {
+        "status": "finished",
+        "outcome": verdict.outcome.name,
+        "reason": verdict.reason,
+        "ended": result.ended.value,
+        "seconds": result.seconds,
+        "phases": result.phases,
+        "deadline": trial.limits.deadline,
+        "silence": trial.limits.silence,
+        "thresholds": dict(trial.limits.stalls),
+        "guest_ran": round(load.ran, 3),
+        "guest_waited": round(load.waited, 3),
+        "counts": {status.value: verdict.count(status) for status in Status},
+        "cases": tuple(CaseRecord(**data) for data in show.case_data(verdict)),
+        "complaints": tuple(
+            ComplaintRecord(**data, decoded=decoded(charge, trial.kernel))
+            for charge, data in zip(verdict.charges, show.complaint_data(verdict), strict=True)
+        ),
+    }
