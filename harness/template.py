@@ -117,7 +117,7 @@ class Templates:
         )
         self._environment.extend(slqb_marks=self._marks)
 
-    def render(self, name: str, **more: Any) -> tuple[Line, ...]:
+    def render(self, name: str, /, **more: Any) -> tuple[Line, ...]:
         """The lines a template makes; a TreeError names the template and the line."""
         try:
             text = self._environment.get_template(name).render(**self.names, **more)
@@ -125,7 +125,7 @@ class Templates:
             raise TreeError(self._explain(name, error)) from error
         return tuple(self._unmarked(text))
 
-    def text(self, name: str, **more: Any) -> str:
+    def text(self, name: str, /, **more: Any) -> str:
         """The same as one text, for what nobody compiles: messages, letters."""
         return "".join(f"{line.text}\n" for line in self.render(name, **more))
 
