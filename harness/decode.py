@@ -35,6 +35,7 @@ class Symbols:
         self._by_name: dict[str, list[int]] = {}
         for address, name in self._sorted:
             self._by_name.setdefault(name, []).append(address)
+        self._end = self._by_name.get("_etext", [0])[0]
 
     def address(self, symbol: str, offset: int) -> int | None:
         """Where a frame lies; None if the name is not known, or not unique."""
@@ -44,7 +45,7 @@ class Symbols:
     def name(self, address: int) -> str | None:
         """The function an address lies in."""
         index = bisect.bisect_right(self._sorted, (address, "\x7f")) - 1
-        if index < 0 or index + 1 >= len(self._sorted):
+        if index < 0 or address >= self._end:
             return None
         start, name = self._sorted[index]
         return f"{name}+{address - start:#x}"

@@ -31,7 +31,7 @@ esac
 test=${{1:-{case}}}
 case $mode in
 saved) exec "$slqb" {boot} ;;
-source) exec "$slqb" {source} ;;
+source) {source} ;;
 qemu) cd "$here" && exec {qemu} ;;
 esac
 """
@@ -83,11 +83,11 @@ def _boot(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
 
 def _source(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
     if record.tree is None:
-        return "run --help  # the kernel was not built by this run"
+        return "echo 'this kernel was not built by slqb run' >&2; exit 2"
     words = ["run", "--tree", record.tree.origin, "--arch", kernel.arch]
     words += ["--config", kernel.config_name, "--allocator", kernel.allocator]
     words += ["--topology", cell.topology, *cell.asked.options(), "--case", "$test"]
-    return _joined(words)
+    return f'exec "$slqb" {_joined(words)}'
 
 
 def _joined(words: list[str]) -> str:

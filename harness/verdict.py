@@ -114,7 +114,7 @@ def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     charges, unmet = _charge(tests, told, [*tests.declared, *declared])
     cases = tuple(_judged(tests.cases, charges, unmet))
     ended = boot.ended or _seen_end(texts, told)
-    findings = tuple(_findings(boot, ended, tests, cases, charges))
+    findings = tuple(_findings(boot, ended, tests, cases, charges)) or tuple(_nothing(boot, cases))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
     return Verdict(outcome, reason, cases, tuple(charges), findings)
@@ -187,14 +187,18 @@ def _findings(
 ) -> Iterator[Finding]:
     """Everything that keeps this boot from passing."""
     reached = _reached(boot, tests)
+    if tests.bail is not None:
+        yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}")
     yield from _end_findings(boot, ended, reached)
     yield from _complaint_findings(boot, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
     for case in cases:
         if case.status is Status.FAIL or (case.status is Status.MISSING and not cut_short):
             yield Finding(Outcome.FAIL, f"{case.path}: {case.reason or 'not ok'}")
-    if tests.bail is not None:
-        yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}")
+
+
+def _nothing(boot: Boot, cases: Sequence[Case]) -> Iterator[Finding]:
+    """A boot against which nothing speaks, and nothing for it either."""
     if not any(_counts(case, boot.tests_wanted) for case in cases):
         yield Finding(Outcome.BOOT, "no test ran")
 

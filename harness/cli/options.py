@@ -74,3 +74,11 @@ def asked_from(options: dict[str, Any]) -> Asked:
 def slqb_path() -> Path:
     """The command that runs now, for scripts that shall call it again."""
     return Path(sys.argv[0]).absolute()
+
+
+def names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    """A list, separated by commas; each name once."""
+    found = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    if not found:
+        raise click.BadParameter("at least one name is needed")
+    return found

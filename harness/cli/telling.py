@@ -24,17 +24,19 @@ def lines(record: RunRecord) -> Iterator[str]:
     """What went wrong, cell by cell, and the verdict."""
     for cell in record.cells:
         if cell.outcome != Outcome.PASS.name:
-            yield from _cell_lines(cell)
+            yield from cell_lines(cell)
     if record.outcome not in (None, Outcome.PASS.name) and record.cells:
         yield f"repeat it: {SCRIPT} in the record"
     yield verdict_line(record)
 
 
-def _cell_lines(cell: CellRecord) -> Iterator[str]:
-    yield f"{cell.name}: {cell.outcome or cell.status}: {cell.reason}"
+def cell_lines(cell: CellRecord, *, every: bool = False) -> Iterator[str]:
+    """One boot, with the tests that failed, or with every test."""
+    reason = f": {cell.reason}" if cell.reason else ""
+    yield f"{cell.name}: {cell.outcome or cell.status}{reason}"
     for case in cell.cases:
-        if case.status in ("fail", "missing"):
-            yield f"  {case.status:>8}  {case.path}: {case.reason or 'not ok'}"
+        if every or case.status in ("fail", "missing"):
+            yield f"  {case.status:>8}  {case.path}" + (f": {case.reason}" if case.reason else "")
     for complaint in cell.complaints:
         if not complaint.expected:
             yield f"  {complaint.kind:>8}  {cell.folder}/console.log:{complaint.lines[0]}"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+"""slqb run: the main job, for a matrix."""
+
+import sys
+from typing import Any
+
+import click
+
+from harness.boot import cores
+from harness.cli import App
+from harness.cli.options import asked_from, asking, booting, names, slqb_path
+from harness.cli.telling import tell
+from harness.errors import Outcome
+from harness.matrix import Plan, wanted_kernels
+from harness.run import Tools, carry_out
+from harness.session import recorded
+
+
+@click.command(epilog="Example: slqb run --topology uma,4n,memoryless --config lean,debug")
+@click.option("--tree", default="debian:6.1", show_default=True, help="What to render into.")
+@click.option("--arch", "archs", callback=names, default="x86_64", show_default=True)
+@click.option("--config", "configs", callback=names, default="lean", show_default=True)
+@click.option("--topology", "topologies", callback=names, default="2n", show_default=True)
+@click.option("--allocator", "allocators", callback=names, default="slqb", show_default=True)
+@click.option("--pristine", is_flag=True, help="The tree as it is, without our series.")
+@click.option("--jobs", type=click.IntRange(1), help="Boots at a time.")
+@asking
+@booting
+@click.pass_obj
+def command(app: App, /, **options: Any) -> Outcome:
+    """Render, configure, build, boot and judge: tree x arch x config x topology x allocator.
+
+    Lists are separated by commas.
+    """
+    asked = asked_from(options)
+    as_json, dry_run = options.pop("as_json"), options.pop("dry_run")
+    jobs = options.pop("jobs") or cores()
+    plan = Plan(asked=asked, jobs=jobs, **options)
+    if dry_run:
+        return _dry_run(plan, app)
+    wanted_kernels(plan)  # a mistake in the command line needs no record
+    app.progress.note(f"seed: {asked.seed}")
+    with recorded(app.places, tuple(sys.argv), asked.seed, slqb_path()) as recorder:
+        carry_out(plan, Tools(app.places, app.progress, recorder))
+    return tell(recorder, as_json=as_json)

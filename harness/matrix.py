@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a run is made of: kernels, and for each the topologies it boots on.
+
+A kernel is an arch, a config and an allocator; all topologies share it. Pairs that cannot
+be (a kernel without SMP on several CPUs) are left out, and said to be.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.asked import Asked
+from harness.errors import UserError
+from harness.machine import Machine, load_machine
+from harness.topology import Topology, load_topology
+
+ALLOCATORS = ("slqb", "slub", "slab", "slob")
+OURS = "slqb"
+ONE_CPU = "up"
+"""The fragment that takes SMP out, and the topology that suits it."""
+QUICK_TRIM = 200
+"""Milliseconds; tests that wait for the trim need not wait long."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run was asked for."""
+
+    tree: str
+    archs: tuple[str, ...]
+    configs: tuple[str, ...]
+    topologies: tuple[str, ...]
+    allocators: tuple[str, ...]
+    asked: Asked
+    accel: str = "auto"
+    jobs: int = 1
+    deadline: float | None = None
+    silence: float | None = None
+    pristine: bool = False
+    """The tree as it is, without our series."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A kernel to build, and where to boot it."""
+
+    machine: Machine
+    config: str
+    allocator: str
+    cells: tuple["Cell", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name in the record."""
+        return f"{self.machine.name}-{self.allocator}-{self.config}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One boot."""
+
+    name: str
+    topology: Topology
+    asked: Asked
+
+
+def wanted_kernels(plan: Plan) -> tuple[Wanted, ...]:
+    """The kernels of a plan with their cells; those that fit nowhere are left out."""
+    machines = [load_machine(name) for name in plan.archs]
+    topologies = [load_topology(name) for name in plan.topologies]
+    _check(plan)
+    every = [
+        Wanted(machine, config, allocator)
+        for machine in machines
+        for config in plan.configs
+        for allocator in plan.allocators
+    ]
+    first = next((one.name for one in every if one.allocator == OURS), "")
+    found = tuple(
+        Wanted(one.machine, one.config, one.allocator, cells)
+        for one in every
+        if (cells := tuple(_cells(plan, one, topologies, keeps_trim=one.name == first)))
+    )
+    if not found:
+        raise UserError(
+            f"no topology of {', '.join(plan.topologies)} suits a kernel for one CPU "
+            f"({', '.join(plan.configs)}); {ONE_CPU} does"
+        )
+    return found
+
+
+def left_out(plan: Plan) -> Iterator[str]:
+    """What was asked for and cannot be."""
+    for config in plan.configs:
+        for name in plan.topologies:
+            if not _fits(config, load_topology(name)):
+                yield f"left out: config {config} on topology {name} (a kernel for one CPU)"
+
+
+def _check(plan: Plan) -> None:
+    for allocator in plan.allocators:
+        if allocator not in ALLOCATORS:
+            raise UserError(f"unknown allocator {allocator!r}; known: {', '.join(ALLOCATORS)}")
+        if allocator == OURS and plan.pristine:
+            raise UserError("the tree as it is (--pristine) has no slqb; name another --allocator")
+
+
+def _cells(
+    plan: Plan, wanted: Wanted, topologies: list[Topology], *, keeps_trim: bool
+) -> Iterator[Cell]:
+    """One for each topology; the first of our own allocator keeps its trim period."""
+    for topology in topologies:
+        if not _fits(wanted.config, topology):
+            continue
+        asked = plan.asked
+        short = wanted.allocator == OURS and asked.scale == "quick" and not keeps_trim
+        if short and asked.trim_ms is None:
+            asked = asked.model_copy(update={"trim_ms": QUICK_TRIM})
+        yield Cell(f"{wanted.name}-{topology.name}", topology, asked)
+        keeps_trim = False
+
+
+def _fits(config: str, topology: Topology) -> bool:
+    """A kernel without SMP runs one CPU, one without NUMA one node."""
+    return ONE_CPU not in config.split("+") or topology.cpus == 1

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The pipeline: from a tree to one verdict.
+
+ONCE, then EACH_KERNEL, are all there is to it, in order. Every step takes the work so far
+and returns it with its own part added. Kernels are built one at a time and booted as soon
+as they are built, so the first results come early; a kernel that cannot be built costs
+its own cells their verdict and the others nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness import accelerator as accelerators
+from harness.accelerator import Accelerator
+from harness.boot import cores
+from harness.errors import HarnessError, Outcome
+from harness.initramfs import build_initramfs
+from harness.keeping import Kept, keep_kernel
+from harness.kernel import Kernel, KernelSpec, build_kernel
+from harness.limits import limits_for
+from harness.matrix import Cell, Plan, Wanted, left_out, wanted_kernels
+from harness.module import build_modules
+from harness.places import PROJECT, Places
+from harness.progress import Progress
+from harness.record import CellRecord, Recorder, TreeRecord
+from harness.session import boot_all
+from harness.template import LineMap
+from harness.tree import Tree, open_tree, pristine
+from harness.trial import Trial
+from harness.verdict import worst
+from harness.worktree import render_into_worktree
+
+GUEST = PROJECT / "tests" / "guest"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every step works with."""
+
+    places: Places
+    progress: Progress
+    recorder: Recorder
+
+
+@dataclass(frozen=True)
+class Source:
+    """What kernels are built from."""
+
+    plan: Plan
+    tools: Tools
+    tree: Tree | None = None
+    folder: Path = Path()
+    line_map: LineMap | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kernel on its way from source to verdict."""
+
+    source: Source
+    wanted: Wanted
+    accelerator: Accelerator
+    kernel: Kernel | None = None
+    modules: tuple[Path, ...] = ()
+    initramfs: Path | None = None
+    kept: Kept | None = None
+
+
+def open_source(source: Source) -> Source:
+    """Take the tree into the cache."""
+    tree = open_tree(source.plan.tree, source.tools.places, source.tools.progress)
+    record = TreeRecord(
+        name=tree.name,
+        origin=source.plan.tree,
+        release=tree.release,
+        base=tree.base,
+        upstream=tree.upstream,
+        dirty=tree.dirty,
+    )
+    source.tools.recorder.update(tree=record)
+    if tree.dirty:
+        source.tools.progress.note(f"{source.plan.tree} has uncommitted changes; they are included")
+    return replace(source, tree=tree)
+
+
+def render(source: Source) -> Source:
+    """Lay the tree with our series in it, or without."""
+    tools, tree = source.tools, source.tree
+    assert tree is not None
+    if source.plan.pristine:
+        return replace(source, folder=pristine(tree, tools.places))
+    rendered = render_into_worktree(tree, tools.places, tools.progress)
+    old = tools.recorder.record.tree
+    assert old is not None
+    told = {"commits": rendered.commits, "digest": rendered.digest}
+    tools.recorder.update(tree=old.model_copy(update=told))
+    return replace(source, folder=rendered.source, line_map=rendered.line_map)
+
+
+def build(job: Job) -> Job:
+    """Configure and compile."""
+    wanted, tools = job.wanted, job.source.tools
+    spec = KernelSpec(arch=wanted.machine.arch, allocator=wanted.allocator, config=wanted.config)
+    kernel = build_kernel(
+        job.source.folder,
+        spec,
+        tools.places,
+        tools.progress,
+        line_map=job.source.line_map,
+    )
+    return replace(job, kernel=kernel)
+
+
+def add_modules(job: Job) -> Job:
+    """The test module, for this very kernel."""
+    tools = job.source.tools
+    assert job.kernel is not None
+    if not job.source.plan.asked.init:
+        return job
+    modules = build_modules(job.kernel, job.source.folder, GUEST, tools.places, tools.progress)
+    return replace(job, modules=modules)
+
+
+def pack(job: Job) -> Job:
+    """Our init and the module, as an initramfs."""
+    tools = job.source.tools
+    assert job.kernel is not None
+    if not job.source.plan.asked.init:
+        return job
+    return replace(
+        job, initramfs=build_initramfs(job.kernel, job.modules, GUEST, tools.places, tools.progress)
+    )
+
+
+def keep(job: Job) -> Job:
+    """Into the record with all of it."""
+    assert job.kernel is not None
+    kernel, tools = job.kernel, job.source.tools
+    kept = keep_kernel(
+        tools.recorder,
+        tools.places,
+        job.wanted.name,
+        kernel.image,
+        initramfs=job.initramfs,
+        config=kernel.config,
+        log=kernel.log,
+        arch=job.wanted.machine.name,
+        allocator=job.wanted.allocator,
+        config_name=job.wanted.config,
+        release=kernel.release,
+        build=str(kernel.build),
+        build_seconds=round(kernel.seconds, 3),
+        argv=kernel.argv,
+    )
+    return replace(job, kept=kept)
+
+
+def boot_and_judge(job: Job) -> Job:
+    """Every cell of this kernel, recorded one by one."""
+    assert job.kept is not None
+    tools = job.source.tools
+    trials = [(trial(job, cell), job.accelerator) for cell in job.wanted.cells]
+    boot_all(trials, tools.recorder, tools.progress, job.source.plan.jobs)
+    return job
+
+
+ONCE: tuple[Callable[[Source], Source], ...] = (open_source, render)
+EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep, boot_and_judge)
+
+
+def carry_out(plan: Plan, tools: Tools) -> Outcome:
+    """The whole run; its record holds what came of each cell."""
+    kernels = wanted_kernels(plan)
+    for line in left_out(plan):
+        tools.progress.note(line)
+    _announce(kernels, tools.recorder)
+    picked = _pick_accelerators(plan, kernels, tools)
+    source = Source(plan, tools)
+    for once in ONCE:
+        source = once(source)
+    for wanted in kernels:
+        _see_through(Job(source, wanted, picked[wanted.machine.name]))
+    return _add_up(tools.recorder)
+
+
+def trial(job: Job, cell: Cell) -> Trial:
+    """One boot, ready to go."""
+    kept, plan = job.kept, job.source.plan
+    assert kept is not None
+    limits = limits_for(
+        job.accelerator.slowness,
+        cell.topology.cpus,
+        cores(),
+        scale=cell.asked.scale,
+        deadline=plan.deadline,
+        silence=plan.silence,
+    )
+    return Trial(
+        name=cell.name,
+        machine=job.wanted.machine,
+        topology=cell.topology,
+        kernel=kept.image,
+        initramfs=kept.initramfs,
+        asked=cell.asked,
+        limits=limits,
+        folder=job.source.tools.recorder.folder / cell.name,
+    )
+
+
+def _announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
+    """All cells stand in the record before the first is begun."""
+    for wanted in kernels:
+        for cell in wanted.cells:
+            recorder.add(
+                CellRecord(
+                    name=cell.name,
+                    kernel=wanted.name,
+                    machine=wanted.machine.name,
+                    topology=cell.topology.name,
+                    folder=cell.name,
+                    asked=cell.asked,
+                )
+            )
+
+
+def _pick_accelerators(
+    plan: Plan, kernels: tuple[Wanted, ...], tools: Tools
+) -> Mapping[str, Accelerator]:
+    """One for each machine, said in one line each."""
+    picked: dict[str, Accelerator] = {}
+    for machine in {wanted.machine.name: wanted.machine for wanted in kernels}.values():
+        picked[machine.name] = one = accelerators.choose(
+            plan.accel, machine, tools.places, tools.progress
+        )
+        tools.progress.note(str(one))
+        tools.recorder.on_host(
+            qemu=accelerators.qemu_version(machine.emulator),
+            accelerator=one.name,
+            accelerator_reason=one.reason,
+        )
+    return picked
+
+
+def _see_through(job: Job) -> None:
+    """One kernel to the end; if it fails on the way, its cells say why."""
+    try:
+        for step in EACH_KERNEL:
+            job = step(job)
+    except HarnessError as error:
+        if error.outcome is Outcome.HOST:
+            raise
+        for cell in job.wanted.cells:
+            job.source.tools.recorder.cell(
+                cell.name, status="finished", outcome=error.outcome.name, reason=str(error)
+            )
+        job.source.tools.progress.note(f"{job.wanted.name}: {error}")
+
+
+def _add_up(recorder: Recorder) -> Outcome:
+    """The worst of all cells, and the reason of the first cell that was so bad."""
+    cells = recorder.record.cells
+    outcomes = [Outcome[cell.outcome] for cell in cells if cell.outcome is not None]
+    outcome = worst(outcomes)
+    told = (cell for cell in cells if cell.outcome == outcome.name and cell.reason)
+    reason = next((f"{cell.name}: {cell.reason.splitlines()[0]}" for cell in told), "")
+    recorder.update(outcome=outcome.name, reason=reason)
+    return outcome
