@@ -30,6 +30,7 @@ DISK_FULL = "the disk is full; free some space, or move the cache with SLQB_CACH
 NO_MEMORY = "this machine is out of memory; fewer jobs at once need less"
 HOST_SIGNS = {
     "No space left on device": DISK_FULL,
+    "Out of diskspace": DISK_FULL,
     "Disk quota exceeded": DISK_FULL,
     "Cannot allocate memory": NO_MEMORY,
     "virtual memory exhausted": NO_MEMORY,

@@ -120,11 +120,7 @@ class Directory(Origin):
     path: Path
 
     def take(self, store: Store, progress: Progress) -> Snapshot:
-        if (self.path / "include/config/auto.conf").exists():
-            raise TreeError(
-                f"{self.path}: a kernel was built inside it; give a clean copy, or run"
-                f" `make -C {self.path} mrproper` first"
-            )
+        _refuse_built(self.path)
         index = store.folder / "scan" / f"{_digest(self.path)}.index"
         index.parent.mkdir(exist_ok=True)
         commit = add_directory(store, self.path, index, progress)
@@ -145,7 +141,7 @@ class Checkout(Origin):
         release_of(makefile, names, str(self.path))
         if not store.has(commit):
             self._fetch(store, commit, progress)
-        changed = () if self.revision else self._changed()
+        changed = () if self.revision else self._changed(store)
         if changed:
             return self._with_changes(store, commit, changed, progress)
         upstream = self._upstream(commit)
@@ -182,10 +178,24 @@ class Checkout(Origin):
         store.git(*words, self.path, f"+{commit}:refs/bases/{commit}", users_settings=True)
         progress.done()
 
-    def _changed(self) -> tuple[str, ...]:
+    def _changed(self, store: Store) -> tuple[str, ...]:
         """Paths that differ from HEAD, new ones too unless they are ignored."""
-        words = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
-        return tuple(entry[3:] for entry in self._git(*words).split("\0") if entry)
+        status = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
+        tracked = (entry[3:] for entry in self._git(*status).split("\0"))
+        others = self._git("ls-files", "--others", "-z", self._ignored(store)).split("\0")
+        untracked = (path for path in others if not path.endswith("/"))
+        return tuple(path for path in (*tracked, *untracked) if path)
+
+    def _ignored(self, store: Store) -> str:
+        """What to ignore: what git does, unless a rule of Debian's hides every new file."""
+        file = self.path / ".gitignore"
+        rules = file.read_text(errors="replace").splitlines() if file.is_file() else []
+        if "/*" not in rules:
+            return "--exclude-standard"
+        _refuse_built(self.path)
+        kept = store.folder / "tmp-ignore"
+        kept.write_text("\n".join(rule for rule in rules if rule != "/*"))
+        return f"--exclude-from={kept}"
 
     def _with_changes(
         self, store: Store, commit: str, changed: Collection[str], progress: Progress
@@ -226,6 +236,15 @@ def locate(spec: str, store: Store, progress: Progress) -> Origin:
         f"no tree {spec!r}: give a directory, a tarball, REPOSITORY@REVISION,"
         " debian:6.1, or a name from `slqb tree list`"
     )
+
+
+def _refuse_built(path: Path) -> None:
+    """What a build leaves behind cannot be told from sources where nothing is ignored."""
+    if (path / "include/config/auto.conf").exists():
+        raise TreeError(
+            f"{path}: a kernel was built inside it; give a clean copy, or run"
+            f" `make -C {path} mrproper` first"
+        )
 
 
 def laid_out(store: Store, commit: str) -> Path:
