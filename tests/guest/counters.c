@@ -26,51 +26,60 @@ static long sum_nodes(const char *field)
 	return sum;
 }
 
+/* The machine is looked at before and after its nodes: an allocator at work moves all of them. */
+static bool counted_alike(const char *field, long *nodes, long *machine)
+{
+	const long slack = 512;
+	long before;
+
+	for (int try = 0; try < 20; try++) {
+		before = meminfo_kib("/proc/meminfo", field);
+		*nodes = sum_nodes(field);
+		*machine = meminfo_kib("/proc/meminfo", field);
+		if (*machine > 0 && *nodes >= (before < *machine ? before : *machine) - slack &&
+		    *nodes <= (before > *machine ? before : *machine) + slack)
+			return true;
+		sleep_ms(50);
+	}
+	return false;
+}
+
 /* Guards: what the nodes count is what the machine counts, for each kind of slab memory. */
 void check_node_counters(struct check *check)
 {
 	static const char * const fields[] = { "Slab", "SReclaimable", "SUnreclaim" };
-	const long slack = 1024;
+	long nodes, machine;
 
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		long machine = meminfo_kib("/proc/meminfo", fields[i]);
-		long nodes = sum_nodes(fields[i]);
-
-		if (nodes < 0) {
-			check_skip(check, "this kernel has no nodes");
-			return;
-		}
-		if (machine <= 0 || labs(machine - nodes) > slack)
+	if (sum_nodes("Slab") < 0) {
+		check_skip(check, "this kernel has no nodes");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (!counted_alike(fields[i], &nodes, &machine))
 			check_fail(check, "%s: nodes count %ld kB, the machine %ld kB", fields[i],
 				   nodes, machine);
-	}
 }
 
 /* Guards: objects released and shrunk leave no memory behind; seen in the module's exact meter. */
 void check_memory_returns(struct check *check)
 {
 	const unsigned long count = 40000;
-	long before, full, after, size;
+	long full, pages, after;
 
 	if (!module_there()) {
 		check_skip(check, "the module is not loaded");
 		return;
 	}
-	module_order("hold 1");
-	module_order("release");
-	module_order("shrink");
-	before = module_state("slab_pages");
 	if (module_order("hold %lu", count))
 		check_fail(check, "cannot hold %lu objects", count);
 	full = module_state("slab_pages");
+	pages = module_state("held_pages");
 	module_order("release");
 	module_order("shrink");
 	after = module_state("slab_pages");
-	size = module_state("size") * count / sysconf(_SC_PAGESIZE);
-	if (full - before < size * 9 / 10)
-		check_fail(check, "%ld pages of objects took %ld pages", size, full - before);
-	if (after - before > size / 10)
-		check_fail(check, "%ld of %ld pages came back", full - after, full - before);
+	check_note(check, "%ld of %ld pages came back", full - after, pages);
+	if (full - after < pages * 9 / 10)
+		check_fail(check, "%ld of %ld pages came back", full - after, pages);
 	if (module_state("errors"))
 		check_fail(check, "%ld objects were damaged", module_state("errors"));
 }

@@ -16,13 +16,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* words.c: what the harness asked for */
 struct words {
-	uint64_t seed;
+	unsigned long long seed;
 	unsigned int trim_ms;
 	bool soak;
 	char suite[64];
@@ -50,10 +49,10 @@ struct check_case {
 	void (*run)(struct check *check);
 };
 
-__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
-__attribute__((format(printf, 2, 3))) void check_fail(struct check *check, const char *format, ...);
-__attribute__((format(printf, 2, 3))) void check_note(struct check *check, const char *format, ...);
-__attribute__((format(printf, 2, 3))) void check_skip(struct check *check, const char *format, ...);
+__printf(1, 2) void say(const char *format, ...);
+__printf(2, 3) void check_fail(struct check *check, const char *format, ...);
+__printf(2, 3) void check_note(struct check *check, const char *format, ...);
+__printf(2, 3) void check_skip(struct check *check, const char *format, ...);
 unsigned int cases_wanted(const struct words *words, const char *group,
 			  const struct check_case *cases, size_t count);
 bool cases_run(const struct words *words, const char *group,
@@ -77,9 +76,9 @@ unsigned int cpus_online(bool *member);
 bool topology_run(const struct words *words);
 
 /* module.c */
-extern const char module_path[];
+extern const char * const module_path;
 int module_load(const struct words *words);
-int module_order(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__printf(1, 2) int module_order(const char *format, ...);
 long module_state(const char *key);
 bool module_word(const char *key, char *value, size_t size);
 bool module_there(void);

@@ -2,8 +2,9 @@
 /*
  * PID 1 of the guest: mount, look, test, say so, power off.
  *
- * One KTAP stream goes to the console: the groups topology, slabtest (the module's) and user (this
- * program's). The last two lines, taint and done, tell the harness that nothing was cut off.
+ * One KTAP stream goes to the console: the groups topology, slabtest (the module's) and user
+ * (this program's). The last two lines, taint and done, tell the harness that nothing was cut
+ * off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +103,7 @@ static void run_groups(const struct words *words)
 
 	say("KTAP version 1");
 	say("1..%d", 1 + plan.slabtest + plan.user);
-	say("# seed: %llu", (unsigned long long)words->seed);
+	say("# seed: %llu", words->seed);
 	if (!topology_run(words)) {
 		say("not ok 1 topology");
 		say("Bail out! topology");

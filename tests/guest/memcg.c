@@ -25,7 +25,7 @@ static long charged(void)
 		if (!strncmp(line, "slab ", 5))
 			bytes = strtol(line + 5, NULL, 10);
 		line = strchr(line, '\n');
-		line += line != NULL;
+		line += line ? 1 : 0;
 	}
 	free(text);
 	return bytes;

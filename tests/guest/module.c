@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * slabtest.ko: loading it runs its cases; afterwards /proc/slabtest takes orders ("hold 1000") and
- * shows its state, one "key value" a line.
+ * slabtest.ko: loading it runs its cases; afterwards /proc/slabtest takes orders ("hold 1000")
+ * and shows its state, one "key value" a line.
  *
  * It is loaded by a child, so that an oops in a case leaves PID 1 alive to say so.
  */
@@ -18,7 +18,7 @@
 
 #include "guest.h"
 
-const char module_path[] = "/lib/slabtest.ko";
+const char * const module_path = "/lib/slabtest.ko";
 
 static const char state_path[] = "/proc/slabtest";
 
@@ -32,7 +32,7 @@ static int insert(const struct words *words)
 	if (glob_may_match(words->glob, "slabtest."))
 		snprintf(glob, sizeof(glob), "%s", words->glob);
 	snprintf(options, sizeof(options), "seed=%llu scale=%s case=%s plant=%s run=%d",
-		 (unsigned long long)words->seed, words->soak ? "soak" : "quick", glob,
+		 words->seed, words->soak ? "soak" : "quick", glob,
 		 words->plant[0] ? words->plant : "none", suite_wants(words, "slabtest"));
 	fd = open(module_path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

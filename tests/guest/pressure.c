@@ -52,8 +52,8 @@ static bool feed(struct check *check)
 }
 
 /*
- * Guards: a machine short of memory kills one process and lives, and has its free objects back: what
- * was in the allocator's queues does not stay there.
+ * Guards: a machine short of memory kills one process and lives, and has its free objects back:
+ * what was in the allocator's queues does not stay there.
  */
 void check_oom(struct check *check)
 {

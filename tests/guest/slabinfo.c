@@ -18,10 +18,12 @@ static const char held_cache[] = "slabtest_held";
 
 static bool parse_line(const char *text, struct slab_line *line)
 {
-	return sscanf(text, "%63s %lu %lu %lu %lu %lu : tunables %lu %lu %lu"
-		      " : slabdata %lu %lu %lu", line->name, &line->active, &line->objects,
-		      &line->size, &line->per_slab, &line->pages, &line->limit, &line->batch,
-		      &line->shared, &line->active_slabs, &line->slabs, &line->available) == 12;
+	static const char form[] =
+		"%63s %lu %lu %lu %lu %lu : tunables %lu %lu %lu : slabdata %lu %lu %lu";
+
+	return sscanf(text, form, line->name, &line->active, &line->objects, &line->size,
+		      &line->per_slab, &line->pages, &line->limit, &line->batch, &line->shared,
+		      &line->active_slabs, &line->slabs, &line->available) == 12;
 }
 
 /* The lines, to be freed; their number, or -errno. -EBADMSG: not what version 2.1 looks like. */
@@ -149,7 +151,7 @@ void check_slabinfo_sum(struct check *check)
 }
 
 /* Hold count objects of a cache that cannot be merged (it has a constructor), and look. */
-static bool hold(struct check *check, unsigned long count, struct slab_line *line)
+static bool hold_and_find(struct check *check, unsigned long count, struct slab_line *line)
 {
 	int error;
 
@@ -175,7 +177,7 @@ void check_slabinfo_held(struct check *check)
 	unsigned long held;
 
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		if (!hold(check, counts[i], &line))
+		if (!hold_and_find(check, counts[i], &line))
 			break;
 		held = module_state("held");
 		if (held > line.active || line.active > line.objects)
@@ -207,7 +209,7 @@ void check_slabinfo_exact(struct check *check)
 		check_skip(check, "only SLQB and SLAB promise an exact count");
 		return;
 	}
-	if (!hold(check, 5000, &line))
+	if (!hold_and_find(check, 5000, &line))
 		return;
 	expect_active(check, "held");
 	module_order("keep 1234");

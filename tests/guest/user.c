@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table of checks that need user space: what the kernel shows in files, CPUs that come and go,
- * processes that die for want of memory.
+ * The table of checks that need user space: what the kernel shows in files, CPUs that come and
+ * go, processes that die for want of memory.
  */
 #include "guest.h"
 

@@ -40,7 +40,7 @@ void words_read(struct words *words)
 	char *rest = line, *word;
 
 	*words = (struct words){ .seed = 1, .trim_ms = 3000, .suite = "all", .glob = "*" };
-	while (rest && (word = strsep(&rest, " \n"))) {
+	while (rest && (word = strsep(&rest, "\n "))) {
 		char *value;
 
 		if (strncmp(word, prefix, strlen(prefix)))

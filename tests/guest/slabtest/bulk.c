@@ -141,8 +141,8 @@ out:
 }
 
 /*
- * Guards: a bulk that cannot be had in full gives nothing, says so, and keeps nothing. More is asked
- * for than the machine has, in a way that neither waits nor kills.
+ * Guards: a bulk that cannot be had in full gives nothing, says so, and keeps nothing. More is
+ * asked for than the machine has, in a way that neither waits nor kills.
  */
 static void bulk_failure(struct st *t)
 {

@@ -26,7 +26,7 @@ static void use_cache(struct st *t, struct kmem_cache *cache, size_t size, size_
 		if (!st_check(t, object[i], "no object of %zu", size))
 			break;
 		st_check(t, IS_ALIGNED((unsigned long)object[i], align),
-			 "%px of %zu is not aligned to %zu", object[i], size, align);
+			 "%lx of %zu is not aligned to %zu", st_at(object[i]), size, align);
 		if (flags & __GFP_ZERO)
 			st_is_byte(t, object[i], 0, size);
 		st_fill(t, object[i], size);
@@ -174,8 +174,9 @@ static void create_same(struct st_worker *worker)
 }
 
 /*
- * Guards: creating caches of one name at the same time on all CPUs leaves usable caches, and nothing
- * when they are gone. Where caches do not merge a second one of the name is no part of the contract.
+ * Guards: creating caches of one name at the same time on all CPUs leaves usable caches, and
+ * nothing when they are gone. Where caches do not merge a second one of the name is no part of
+ * the contract.
  */
 static void cache_names(struct st *t)
 {

@@ -179,7 +179,7 @@ static void defer(struct st_worker *worker)
 	}
 }
 
-/* Guards: objects are whole until the grace period has passed, and RCU may free them, in bulk too. */
+/* Guards: an object is whole until the grace period ends, and RCU may free it, also in bulk. */
 static void context_rcu(struct st *t)
 {
 	st_run_on_all(t, defer, NULL);

@@ -2,8 +2,8 @@
 /*
  * The table of cases, run once while the module is loaded; KTAP on the console.
  *
- * Lines have no prefix: they are nested four spaces deep in the stream that PID 1 prints, which also
- * adds the result line of the whole group.
+ * Lines have no prefix: they are nested four spaces deep in the stream that PID 1 prints, which
+ * also adds the result line of the whole group.
  */
 #define pr_fmt(fmt) fmt
 

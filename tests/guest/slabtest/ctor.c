@@ -41,8 +41,8 @@ static struct built *take_built(struct st *t, struct kmem_cache *cache, u64 owne
 		return NULL;
 	st_check(t, built->magic == MAGIC && list_empty(&built->list) && !built->owner &&
 		 !memchr_inv(built->filler, 0x3c, sizeof(built->filler)),
-		 "%px is not as constructed: magic %llx, owner %llu", built, built->magic,
-		 built->owner);
+		 "%lx is not as constructed: magic %llx, owner %llu", st_at(built),
+		 built->magic, built->owner);
 	built->owner = owner;
 	return built;
 }
@@ -50,8 +50,8 @@ static struct built *take_built(struct st *t, struct kmem_cache *cache, u64 owne
 /* Back to the state it was constructed in, as the contract has it. */
 static void give_built(struct st *t, struct kmem_cache *cache, struct built *built, u64 owner)
 {
-	st_check(t, built->owner == owner, "%px has owner %llu, not %llu: built again?", built,
-		 built->owner, owner);
+	st_check(t, built->owner == owner, "%lx has owner %llu, not %llu: built again?",
+		 st_at(built), built->owner, owner);
 	built->owner = 0;
 	kmem_cache_free(cache, built);
 }
@@ -93,8 +93,8 @@ static void state(struct st *t, slab_flags_t flags)
 }
 
 /*
- * Guards: an object is as its constructor left it whenever it is given out, and none is constructed
- * again while in use.
+ * Guards: an object is as its constructor left it whenever it is given out, and none is
+ * constructed again while in use.
  */
 static void ctor_state(struct st *t)
 {
@@ -154,15 +154,16 @@ static struct built *paint(struct st_worker *worker, struct gallery *gallery)
 	if (!st_check(worker->t, built, "no object"))
 		return NULL;
 	if (gallery->constructed)
-		st_check(worker->t, built->magic == MAGIC, "%px has magic %llx", built,
-			 built->magic);
+		st_check(worker->t, built->magic == MAGIC, "%lx has magic %llx",
+			 st_at(built), built->magic);
 	else
 		WRITE_ONCE(built->magic, MAGIC);
 	return built;
 }
 
 /*
- * A reader may hold an object that was freed, that somebody else has now; it is still one of these.
+ * A reader may hold an object that was freed, that somebody else has now; it is still one of
+ * these.
  */
 static void visit(struct st_worker *worker, struct gallery *gallery)
 {
@@ -175,7 +176,8 @@ static void visit(struct st_worker *worker, struct gallery *gallery)
 		for (looks = 0; built && looks < 20; looks++) {
 			u64 magic = READ_ONCE(built->magic);
 
-			if (!st_check(worker->t, magic == MAGIC, "%px changed to %llx", built, magic))
+			if (!st_check(worker->t, magic == MAGIC, "%lx changed to %llx",
+				      st_at(built), magic))
 				break;
 			cpu_relax();
 		}

@@ -86,7 +86,8 @@ static void sized_align(struct st *t)
 		for (i = 0; i < 9; i++) {
 			object[i] = kmalloc(hidden(size), GFP_KERNEL);
 			st_check(t, IS_ALIGNED((unsigned long)object[i], align),
-				 "%px of %zu is not aligned to %zu", object[i], size, align);
+				 "%lx of %zu is not aligned to %zu", st_at(object[i]), size,
+				 align);
 		}
 		while (i--)
 			kfree(object[i]);
@@ -160,7 +161,7 @@ static void sized_dma(struct st *t)
 			if (!st_check(t, object, "no DMA object of %zu", size))
 				continue;
 			st_check(t, page_zonenum(virt_to_page(object)) == ZONE_DMA,
-				 "DMA object %px of %zu is in zone %d", object, size,
+				 "DMA object %lx of %zu is in zone %d", st_at(object), size,
 				 page_zonenum(virt_to_page(object)));
 			kfree(object);
 		}
@@ -308,7 +309,7 @@ static void sized_realloc(struct st *t)
 		memset(object, ++mark, size);
 	}
 	moved = krealloc(object, hidden(0), GFP_KERNEL);
-	st_check(t, ZERO_OR_NULL_PTR(moved), "krealloc to 0 gave %px", moved);
+	st_check(t, ZERO_OR_NULL_PTR(moved), "krealloc to 0 gave %lx", st_at(moved));
 }
 
 /* Guards: live objects of any sizes share no byte. */

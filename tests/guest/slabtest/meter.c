@@ -10,9 +10,12 @@
 
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/kfence.h>
+#include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/sort.h>
 
 #include "slabtest.h"
 
@@ -36,6 +39,41 @@ long st_slab_pages(void)
 		pages += node_item(NODE_DATA(node), NR_SLAB_UNRECLAIMABLE_B);
 	}
 	return pages;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const void *one = *(const void **)a, *other = *(const void **)b;
+
+	return one < other ? -1 : one > other;
+}
+
+/*
+ * The slabs that these objects lie in, counted; the array is sorted by that. *pages is what they
+ * take together, *most the most objects in one of them. Objects of KFENCE lie in no slab.
+ */
+unsigned int st_slabs_of(void **objects, unsigned int count, unsigned int *pages,
+			 unsigned int *most)
+{
+	unsigned int i, slabs = 0, run = 0;
+	struct page *head, *last = NULL;
+
+	*pages = 0;
+	*most = 0;
+	sort(objects, count, sizeof(*objects), by_address, NULL);
+	for (i = 0; i < count; i++) {
+		if (!objects[i] || is_kfence_address(objects[i]))
+			continue;
+		head = virt_to_head_page(objects[i]);
+		if (head != last) {
+			slabs++;
+			*pages += compound_nr(head);
+			run = 0;
+		}
+		*most = max(*most, ++run);
+		last = head;
+	}
+	return slabs;
 }
 
 /* What the rest of the kernel may come to use while a case runs. */

@@ -8,7 +8,6 @@
 #include <linux/mm.h>
 #include <linux/kfence.h>
 #include <linux/nodemask.h>
-#include <linux/sort.h>
 #include <linux/topology.h>
 
 #include "slabtest.h"
@@ -166,39 +165,12 @@ static void alloc_local(struct st_worker *worker)
 	local->count = i;
 }
 
-/* The heads of the slabs that the objects lie in, counted; and the most objects in one of them. */
-static unsigned int count_slabs(void **objects, unsigned int count, unsigned int *most)
-{
-	unsigned int i, slabs = 0, run = 0;
-	struct page *head, *last = NULL;
-
-	*most = 0;
-	for (i = 0; i < count; i++) {
-		if (is_kfence_address(objects[i]))
-			continue;
-		head = virt_to_head_page(objects[i]);
-		slabs += head != last;
-		run = head == last ? run + 1 : 1;
-		*most = max(*most, run);
-		last = head;
-	}
-	return slabs;
-}
-
-static int by_address(const void *a, const void *b)
-{
-	const void *one = *(const void **)a, *other = *(const void **)b;
-
-	return one < other ? -1 : one > other;
-}
-
 static void judge_local(struct st *t, struct local *local, unsigned int cpu)
 {
-	unsigned int most, slabs, room = num_online_nodes() + num_online_cpus();
+	unsigned int most, pages, slabs, room = num_online_nodes() + num_online_cpus();
 	unsigned int i;
 
-	sort(local->objects, local->count, sizeof(*local->objects), by_address, NULL);
-	slabs = count_slabs(local->objects, local->count, &most);
+	slabs = st_slabs_of(local->objects, local->count, &pages, &most);
 	if (most && !IS_ENABLED(CONFIG_SLOB))
 		st_check(t, slabs <= local->count / most + room,
 			 "CPU %u: %u objects, up to %u in a slab, took %u slabs", cpu,
@@ -210,9 +182,9 @@ static void judge_local(struct st *t, struct local *local, unsigned int cpu)
 }
 
 /*
- * Guards: a CPU is served from the nearest memory, its own or not, and fills a slab before it takes
- * the next: N objects take N / (objects in a slab) slabs and a few. (SLOB's pages are shared by all
- * caches: for it only the node is looked at.)
+ * Guards: a CPU is served from the nearest memory, its own or not, and fills a slab before it
+ * takes the next: N objects take N / (objects in a slab) slabs and a few. (SLOB's pages are
+ * shared by all caches: for it only the node is looked at.)
  */
 static void node_local(struct st *t)
 {

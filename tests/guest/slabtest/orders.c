@@ -87,6 +87,15 @@ static int stock_hold(struct stock *stock, unsigned int count)
 	return 0;
 }
 
+/* The pages they lie in. */
+static unsigned int stock_pages(const struct stock *stock)
+{
+	unsigned int pages, most;
+
+	st_slabs_of(stock->objects, stock->count, &pages, &most);
+	return pages;
+}
+
 /* How many lie in the cache's own slabs. */
 static unsigned int stock_in_slabs(const struct stock *stock)
 {
@@ -316,7 +325,7 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "planned %u\n", st_planned());
 	seq_printf(file, "failed %u\n", st_failed());
 	seq_printf(file, "held %u\n", stock_in_slabs(&held));
-	seq_printf(file, "size %u\n", held.size);
+	seq_printf(file, "held_pages %u\n", stock_pages(&held));
 	seq_printf(file, "errors %d\n", atomic_read(&orders.failures));
 	seq_printf(file, "refused %lu\n", refused);
 	seq_printf(file, "stormed %lu\n", stormed);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an object holds while it is ours: words made from its address and the seed. An allocator that
- * hands memory out twice, or lets its own words run into an object in use, is found when the object is
- * verified; one that hands out the very same object twice, when it is spent for the second time.
+ * What an object holds while it is ours: words made from its address and the seed. An allocator
+ * that hands memory out twice, or lets its own words run into an object in use, is found when the
+ * object is verified; one that hands out the very same object twice, when it is spent for the
+ * second time.
  */
 #define pr_fmt(fmt) fmt
 
@@ -48,8 +49,8 @@ bool st_verify(struct st *t, const void *object, size_t size)
 	for (at = 0; at < size; at += sizeof(word)) {
 		left = min(size - at, sizeof(word));
 		if (memcmp(object + at, &word, left)) {
-			st_fail(t, "object %px of %zu: bytes %zu.. are %*ph, not %*ph", object,
-				size, at, (int)left, object + at, (int)left, &word);
+			st_fail(t, "object %lx of %zu: bytes %zu.. are %*ph, not %*ph",
+				st_at(object), size, at, (int)left, object + at, (int)left, &word);
 			return false;
 		}
 		word = next_word(word);
@@ -71,7 +72,7 @@ bool st_is_byte(struct st *t, const void *object, u8 byte, size_t size)
 	const u8 *wrong = memchr_inv(object, byte, size);
 
 	if (wrong)
-		st_fail(t, "object %px of %zu: byte %zu is %02x, not %02x", object, size,
+		st_fail(t, "object %lx of %zu: byte %zu is %02x, not %02x", st_at(object), size,
 			(size_t)(wrong - (const u8 *)object), *wrong, byte);
 	return !wrong;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Faults shown on request, for the tests of the harness: a kernel need not be rebuilt to see whether
- * a WARN between two passing cases, a hang or a panic is noticed.
+ * Faults shown on request, for the tests of the harness: a kernel need not be rebuilt to see
+ * whether a WARN between two passing cases, a hang or a panic is noticed.
  */
 #define pr_fmt(fmt) fmt
 

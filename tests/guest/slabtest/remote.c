@@ -110,8 +110,8 @@ static unsigned int farthest_cpu(unsigned int from)
 }
 
 /*
- * Guards: what flows in one direction only comes back to its owner. Far more is sent than is ever in
- * flight, and slabs must not grow with what was sent; in the end all of it is given back.
+ * Guards: what flows in one direction only comes back to its owner. Far more is sent than is ever
+ * in flight, and slabs must not grow with what was sent; in the end all of it is given back.
  */
 static void remote_flood(struct st *t)
 {
@@ -155,12 +155,14 @@ struct ring {
 static void ring_send(struct st_worker *worker, struct ring *ring)
 {
 	while (ring->head < ring->parcel.count) {
+		/* Pairs with the release of tail: the reader is done with the place. */
 		while (ring->head - smp_load_acquire(&ring->tail) == RING)
 			cond_resched();
 		ring->parcel.objects[ring->head % RING] = kmalloc(ring->parcel.size, GFP_KERNEL);
 		if (ring->parcel.objects[ring->head % RING])
 			st_fill(worker->t, ring->parcel.objects[ring->head % RING],
 				ring->parcel.size);
+		/* Pairs with the acquire of head: the object is filled. */
 		smp_store_release(&ring->head, ring->head + 1);
 	}
 }
@@ -170,12 +172,14 @@ static void ring_receive(struct st_worker *worker, struct ring *ring)
 	while (ring->tail < ring->parcel.count) {
 		void *object;
 
+		/* Pairs with the release of head. */
 		while (ring->tail == smp_load_acquire(&ring->head))
 			cond_resched();
 		object = ring->parcel.objects[ring->tail % RING];
 		if (st_check(worker->t, object, "no object of %zu", ring->parcel.size))
 			st_spend(worker->t, object, ring->parcel.size);
 		kfree(object);
+		/* Pairs with the acquire of tail. */
 		smp_store_release(&ring->tail, ring->tail + 1);
 	}
 }
@@ -240,8 +244,8 @@ static void pack_by_name(struct st_worker *worker)
 }
 
 /*
- * Guards: objects of many nodes in one stream of frees each find their way home, whichever CPU frees
- * them: afterwards nothing is left of their slabs.
+ * Guards: objects of many nodes in one stream of frees each find their way home, whichever CPU
+ * frees them: afterwards nothing is left of their slabs.
  */
 static void remote_nodes(struct st *t)
 {

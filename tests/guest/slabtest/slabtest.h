@@ -2,9 +2,9 @@
 /*
  * slabtest: what an allocator of this kernel must do, whichever it is.
  *
- * Only <linux/slab.h> is used of the allocator, so the same source is built for SLAB, SLUB, SLOB and
- * SLQB, and a case that fails on one of them is wrong about the contract or has found a bug. Each
- * file holds the cases of one noun; each case says which invariant it guards.
+ * Only <linux/slab.h> is used of the allocator, so the same source is built for SLAB, SLUB, SLOB
+ * and SLQB, and a case that fails on one of them is wrong about the contract or has found a bug.
+ * Each file holds the cases of one noun; each case says which invariant it guards.
  */
 #ifndef SLABTEST_H
 #define SLABTEST_H
@@ -71,6 +71,12 @@ unsigned int st_failed(void);
 	__good;									\
 })
 
+/* An object's address as a number: the whole of it is printed. */
+static inline unsigned long st_at(const void *object)
+{
+	return (unsigned long)object;
+}
+
 /* A number below limit. */
 static inline u32 st_random(struct rnd_state *rnd, u32 limit)
 {
@@ -119,6 +125,8 @@ bool st_run_on(struct st *t, unsigned int cpu, st_work_fn *work, void *data);
 /* meter.c: pages that hold slabs, in the whole machine */
 long st_slab_pages(void);
 long st_slack_pages(void);
+unsigned int st_slabs_of(void **objects, unsigned int count, unsigned int *pages,
+			 unsigned int *most);
 bool st_settled(struct st *t, struct kmem_cache *cache, long base, long slack);
 
 /* storm.c: also ordered from user space */

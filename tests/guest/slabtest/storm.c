@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything at once: each CPU puts objects of any size and cache into boxes that all CPUs share, and
- * verifies and frees whatever it finds there.
+ * Everything at once: each CPU puts objects of any size and cache into boxes that all CPUs share,
+ * and verifies and frees whatever it finds there.
  */
 #define pr_fmt(fmt) fmt
 
@@ -75,8 +75,8 @@ static struct label *storm_object(struct storm *storm, struct rnd_state *rnd)
 
 static bool storm_verify(struct st *t, struct label *label)
 {
-	if (!st_check(t, label->seal == seal(label), "object %px has no seal: size %u, kind %u",
-		      label, label->size, label->kind))
+	if (!st_check(t, label->seal == seal(label), "object %lx has no seal: size %u, kind %u",
+		      st_at(label), label->size, label->kind))
 		return false;
 	label->seal = 0;
 	return st_spend(t, label + 1, label->size - sizeof(*label));
@@ -184,7 +184,7 @@ unsigned long st_storm_stop(struct st *t)
 	return objects;
 }
 
-/* Guards: no object is lost, shared or damaged, whoever allocates and frees what, where and when. */
+/* Guards: no object is lost, shared or damaged, whoever allocates and frees it, and where. */
 static void storm_mixed(struct st *t)
 {
 	unsigned int ms, length = t->soak ? 60000 : 1000;

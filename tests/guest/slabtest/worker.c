@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Teams: one thread for each CPU of a mask, started together. A bound thread stays on its CPU while
- * that is online; the kernel moves it when the CPU goes.
+ * Teams: one thread for each CPU of a mask, started together. A bound thread stays on its CPU
+ * while that is online; the kernel moves it when the CPU goes.
  */
 #define pr_fmt(fmt) fmt
 
