@@ -15,6 +15,7 @@ whatever their order, unless one of the two declares that it `overrides` the oth
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,12 @@ class Fragment:
     settings: tuple[Setting, ...]
     uses: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """A short name for what it asks, whoever asks it."""
+        text = "\n".join(setting.text for setting in self.settings)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def may_override(self, other: str) -> bool:
         """Whether this fragment declared that it wins over the other (never over itself)."""

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guest's initramfs: a static /init and the test modules, in a cpio archive.
+
+archive:  entry* trailer       entry: header name padding content padding
+header:   '070701' and 13 numbers of 8 hexadecimal digits
+
+The same content gives the same bytes: entries sorted, owned by root, dated 1970, inodes
+counted. The writer is our own because the format is this small, cpio(1) takes neither
+owners nor times from anywhere but the file system, and usr/gen_init_cpio would have to be
+built from each tree.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import child
+from harness.diagnostics import diagnostics, told
+from harness.errors import BuildError, HarnessError, Outcome
+from harness.kbuild import held, write_if_changed
+from harness.kernel import Kernel
+from harness.places import Places, made
+from harness.progress import Progress
+
+FOLDERS = ("dev", "proc", "sys", "tmp")
+TRAILER = "TRAILER!!!"
+IMAGE = "initramfs.cpio"
+LOG = "init.log"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder, a file or a device node of the archive."""
+
+    name: str
+    mode: int
+    content: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+CONSOLE = Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+"""The kernel opens it for /init before anything is mounted."""
+
+
+def build_initramfs(
+    kernel: Kernel, modules: Sequence[Path], guest: Path, places: Places, progress: Progress
+) -> Path:
+    """Compile /init from `guest`, and pack it with the modules under /lib."""
+    with held(kernel.build, progress):
+        init = _build_init(kernel, guest)
+        image = kernel.build / IMAGE
+        write_if_changed(image, archive(entries(init, modules)))
+    return image
+
+
+def _build_init(kernel: Kernel, guest: Path) -> Path:
+    folder = made(kernel.build / "init")
+    log = kernel.build / LOG
+    log.unlink(missing_ok=True)
+    tools = kernel.kbuild.tools
+    argv = ("make", "-C", str(guest), f"OUT={folder}", f"CC={tools.cc}")
+    environment = kernel.kbuild.environment
+    try:
+        child.run(argv, cwd=kernel.build, log=log, env=environment, outcome=Outcome.BUILD)
+    except child.CommandError as error:
+        raise _failure(log, error) from error
+    return folder / "init"
+
+
+def _failure(log: Path, error: child.CommandError) -> HarnessError:
+    if error.outcome is not Outcome.BUILD:
+        return error
+    found = diagnostics(log.read_text(errors="replace").splitlines())
+    lines = [told(one, None) for one in found if one.kind == "error"] or [error.tail]
+    repeat = child.command_line(error.argv, error.cwd)
+    return BuildError(f"cannot build the guest's init: {lines[0]}\nlog: {log}\nrepeat: {repeat}")
+
+
+def entries(init: Path, modules: Iterable[Path]) -> tuple[Entry, ...]:
+    """What the guest finds when it starts."""
+    files = [Entry("init", stat.S_IFREG | 0o755, init.read_bytes()), CONSOLE]
+    for module in modules:
+        files.append(Entry(f"lib/{module.name}", stat.S_IFREG | 0o644, module.read_bytes()))
+    names = {*FOLDERS, *(str(parent) for one in files for parent in Path(one.name).parents)} - {"."}
+    folders = (Entry(name, stat.S_IFDIR | 0o755) for name in names)
+    return tuple(sorted((*folders, *files), key=lambda one: one.name))
+
+
+def archive(content: Iterable[Entry]) -> bytes:
+    """The entries as a newc archive."""
+    return b"".join(_records((*content, Entry(TRAILER, 0))))
+
+
+def _records(content: Iterable[Entry]) -> Iterator[bytes]:
+    for inode, entry in enumerate(content, start=1):
+        name = entry.name.encode() + b"\0"
+        links = 2 if stat.S_ISDIR(entry.mode) else 1
+        numbers = (inode, entry.mode, 0, 0, links, 0, len(entry.content), 0, 0)
+        header = "070701" + "".join(f"{one:08X}" for one in (*numbers, *entry.device, len(name), 0))
+        yield _padded(header.encode() + name)
+        yield _padded(entry.content)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)

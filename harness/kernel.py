@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Building one kernel: configure, compile, read what the compiler said.
+
+Only vmlinux is built: QEMU boots it as it is. make runs once when nothing has to be
+configured, and what it did is known from what it printed: objects compiled, and warnings.
+A warning in our files is an error: our own objects are compiled with -Werror and with more
+warnings than the tree's, by way of kbuild's per-object flags, so that no other object's
+command line changes; a warning in a header of ours is found by reading, and the objects
+it came from are taken away so that the next build meets it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import child
+from harness.buildwatch import Watch
+from harness.ccache import CacheUse, read_cache_use
+from harness.config import REQUEST, arguments, configure, confirm, is_configured, request
+from harness.diagnostics import diagnostics, is_ours, missing_on_host, own_files, told
+from harness.errors import BuildError, HarnessError, HostError, Outcome, UserError
+from harness.fragment import Fragment, Setting
+from harness.kbuild import SOURCE_LINK, Kbuild, held, write_if_changed
+from harness.places import Places
+from harness.progress import Progress
+from harness.template import LineMap
+from harness.toolchain import find_toolchain, job_count
+
+ALLOCATORS = ("slqb", "slub", "slab", "slob")
+OWN_WARNINGS = (
+    "-Werror -Wextra -Wmissing-declarations -Wmissing-prototypes -Wold-style-definition "
+    "-Wunused-but-set-variable -Wunused-const-variable -Wno-unused-parameter "
+    "-Wno-missing-field-initializers -Wno-sign-compare -Wno-type-limits"
+)
+IMAGE = "vmlinux"
+LOG = "build.log"
+CACHE_LOG = "ccache.log"
+FIRST_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """Which kernel: `config` joins fragments of configs/ with '+'."""
+
+    arch: str = "x86_64"
+    allocator: str = "slqb"
+    config: str = "lean"
+
+    @property
+    def name(self) -> str:
+        """Names the build folder."""
+        return f"{self.arch}-{self.allocator}-{self.config}"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that was built, and what it took."""
+
+    spec: KernelSpec
+    build: Path
+    image: Path
+    config: Path
+    release: str
+    seconds: float
+    log: Path
+    argv: tuple[str, ...]
+    objects: int
+    cache: CacheUse | None
+    kbuild: Kbuild
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A kernel to be built."""
+
+    spec: KernelSpec
+    kbuild: Kbuild
+    wanted: tuple[Setting, ...]
+    line_map: LineMap | None = None
+
+    @property
+    def log(self) -> Path:
+        """What make printed."""
+        return self.kbuild.folder / LOG
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What make is asked for: the image, and what modules are built against if any can be."""
+        modules = any(one.symbol == "MODULES" and one.value == "y" for one in self.wanted)
+        sources = [Path(file) for file in own_files(self.line_map)]
+        flags = [f"CFLAGS_{file.stem}.o={OWN_WARNINGS}" for file in sources if file.suffix == ".c"]
+        return (*flags, IMAGE, *(("modules_prepare",) if modules else ()))
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command line that builds."""
+        return self.kbuild.argv(*self.targets)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Everything that would run, for a dry run, as a shell takes it."""
+        folder = self.kbuild.folder
+        lines = "\\n".join(one.text for one in self.wanted)
+        return (
+            f"mkdir -p {folder} && ln -sfn {self.kbuild.source} {folder / SOURCE_LINK}",
+            f"printf '%b\\n' '{lines}' > {folder / REQUEST}",
+            child.command_line(self.kbuild.argv(*arguments(self.kbuild)), folder),
+            child.command_line(self.argv, folder),
+        )
+
+
+def plan_kernel(
+    source: Path,
+    spec: KernelSpec,
+    places: Places,
+    *,
+    line_map: LineMap | None = None,
+    jobs: int | None = None,
+    extra: Fragment | None = None,
+) -> Plan:
+    """Everything about a build that can be known, and refused, before it starts."""
+    if spec.allocator not in ALLOCATORS:
+        raise UserError(f"unknown allocator {spec.allocator!r}; there are: {', '.join(ALLOCATORS)}")
+    tools = find_toolchain(spec.arch)
+    wanted = request(spec.arch, spec.config, spec.allocator, extra)
+    suffix = "" if extra is None else f"-{extra.digest}"
+    folder = places.builds / source.name / f"{spec.name}{suffix}"
+    environment = tools.environment(places)
+    kbuild = Kbuild(source, folder, tools, environment, jobs or job_count())
+    return Plan(spec, kbuild, wanted, line_map)
+
+
+def build_kernel(
+    source: Path,
+    spec: KernelSpec,
+    places: Places,
+    progress: Progress,
+    *,
+    line_map: LineMap | None = None,
+    jobs: int | None = None,
+    extra: Fragment | None = None,
+) -> Kernel:
+    """Build it, as little as needed; a BuildError names the template line that is wrong."""
+    plan = plan_kernel(source, spec, places, line_map=line_map, jobs=jobs, extra=extra)
+    return build_plan(plan, places, progress)
+
+
+def build_plan(plan: Plan, places: Places, progress: Progress) -> Kernel:
+    """Carry out a plan, alone in its folder."""
+    with held(plan.kbuild.folder, progress):
+        return _build(plan, progress, places.facts / f"build-{plan.spec.name}.json")
+
+
+def _build(plan: Plan, progress: Progress, facts: Path) -> Kernel:
+    began = time.monotonic()
+    plan.kbuild.prepare()
+    for stale in (plan.log, plan.kbuild.folder / CACHE_LOG):
+        stale.unlink(missing_ok=True)
+    _configure(plan, progress)
+    watch = Watch(progress, facts, fresh=not (plan.kbuild.folder / IMAGE).is_file())
+    _compile(plan, watch, progress)
+    confirm(plan.kbuild, plan.wanted)
+    _refuse_own_warnings(plan)
+    offer_symbols(plan.kbuild.folder)
+    kernel = _finished(plan, watch.objects, time.monotonic() - began)
+    watch.remember()
+    return kernel
+
+
+def _configure(plan: Plan, progress: Progress) -> None:
+    if is_configured(plan.kbuild, plan.wanted):
+        return
+    progress.stage(f"configure {plan.spec.name}")
+    configure(plan.kbuild, plan.wanted, plan.log)
+    progress.done(f"{len(plan.wanted)} settings kept")
+
+
+def _compile(plan: Plan, watch: Watch, progress: Progress) -> None:
+    watch.start(f"build {plan.spec.name}")
+    environment = {"CCACHE_STATSLOG": str(plan.kbuild.folder / CACHE_LOG)}
+    try:
+        plan.kbuild.make(
+            *plan.targets,
+            log=plan.log,
+            outcome=Outcome.BUILD,
+            on_line=watch.line,
+            environment=environment,
+        )
+    except child.CommandError as error:
+        if error.outcome is not Outcome.BUILD:
+            raise
+        raise _build_error(plan, error) from error
+    cache = read_cache_use(plan.kbuild.folder / CACHE_LOG)
+    progress.done(_summary(watch.objects, cache))
+
+
+def _summary(objects: int, cache: CacheUse | None) -> str:
+    if not objects:
+        return "nothing to compile"
+    return f"{objects} objects" + (f", {cache}" if cache else "")
+
+
+def _finished(plan: Plan, objects: int, seconds: float) -> Kernel:
+    folder = plan.kbuild.folder
+    return Kernel(
+        spec=plan.spec,
+        build=folder,
+        image=folder / IMAGE,
+        config=plan.kbuild.config,
+        release=(folder / "include/config/kernel.release").read_text().strip(),
+        seconds=seconds,
+        log=plan.log,
+        argv=plan.argv,
+        objects=objects,
+        cache=read_cache_use(folder / CACHE_LOG),
+        kbuild=plan.kbuild,
+    )
+
+
+def offer_symbols(folder: Path) -> None:
+    """Give out-of-tree modules the list of exported symbols; `make modules` would do no more
+    here, since nothing in the tree is built as a module."""
+    exported = folder / "vmlinux.symvers"
+    if exported.is_file():
+        write_if_changed(folder / "Module.symvers", exported.read_bytes())
+
+
+def _build_error(plan: Plan, error: child.CommandError) -> HarnessError:
+    """What went wrong, in the words of the first diagnostics that are errors."""
+    lines = plan.log.read_text(errors="replace").splitlines()
+    if missing := list(dict.fromkeys(missing_on_host(lines))):
+        return HostError(
+            f"this host lacks {', '.join(missing)}, which the build of {plan.spec.name} needs; "
+            f"`slqb doctor` gives the command that installs what is missing (log: {plan.log})"
+        )
+    found = diagnostics(lines, _prefixes(plan))
+    errors = [one for one in found if one.kind == "error"]
+    return BuildError(_failure(plan, [told(one, plan.line_map) for one in errors] or [error.tail]))
+
+
+def _refuse_own_warnings(plan: Plan) -> None:
+    lines = plan.log.read_text(errors="replace").splitlines()
+    ours = [one for one in diagnostics(lines, _prefixes(plan)) if is_ours(one, plan.line_map)]
+    if ours:
+        for file in {one.file for one in ours}:
+            forget(plan.kbuild.folder, file)
+        raise BuildError(_failure(plan, [told(one, plan.line_map) for one in ours]))
+
+
+def _failure(plan: Plan, complaints: Sequence[str]) -> str:
+    """The first complaint on the first line, a few more below, then where to look further."""
+    more = len(complaints) - FIRST_ERRORS
+    return "\n".join(
+        (
+            f"cannot build {plan.spec.name}: {complaints[0]}",
+            *(f"  {one}" for one in complaints[1:FIRST_ERRORS]),
+            *((f"  and {more} more",) if more > 0 else ()),
+            f"log: {plan.log}",
+            f"repeat: {child.command_line(plan.argv, plan.kbuild.folder)}",
+        )
+    )
+
+
+def _prefixes(plan: Plan) -> tuple[str, ...]:
+    """How the source may be called in the compiler's messages, longest first."""
+    link = plan.kbuild.folder / SOURCE_LINK
+    return (f"{link}/", f"{plan.kbuild.source}/", f"{SOURCE_LINK}/")
+
+
+def forget(folder: Path, file: str) -> None:
+    """Take away every object made of that file or with that header, so that it is made again."""
+    for command in folder.rglob(".*.o.cmd"):
+        if file in command.read_text(errors="replace"):
+            made = command.name.removeprefix(".").removesuffix(".cmd")
+            command.with_name(made).unlink(missing_ok=True)
