@@ -104,9 +104,13 @@ CUT = re.compile(r"^-+\[ cut here \]-+$")
 CUT_LONGEST = 8
 END_TRACE = re.compile(r"^---\[ end (?:trace|Kernel panic)")
 STACK = re.compile(r"^(?:Call Trace|Call trace|Backtrace|Stack):\s*$|^Call Trace:")
-DIES = re.compile(r"^Oops: |: [0-9a-f]{4} \[#\d+\]|^KASAN: |^RIP: ")
+DIES = re.compile(
+    r"^Oops: |: [0-9a-f]{4} \[#\d+\]|^KASAN: |^Internal error: |^BUG: Kernel NULL pointer"
+)
 """How the report of a fault goes on after its headline."""
 DEADLY = frozenset({Kind.OOPS, Kind.BUG, Kind.KASAN})
+NO_SLAB = re.compile(r"^SL[A-Z]B: Unable to allocate")
+"""How a failed page allocation goes on, if it was for a slab."""
 AFTERMATH = 15
 """A line that follows from a complaint comes within so many lines of its end."""
 NO_COMPLAINT = re.compile(r"\binvoked oom-killer: |^SysRq|^sysrq: |^FAULT_INJECTION: ")
@@ -237,7 +241,9 @@ class _Scan:
         recent = self._open is not None or number - self._closed <= AFTERMATH
         if not recent or not self._found:
             return False
-        return self._found[-1].kind in DEADLY and bool(DIES.search(text))
+        last = self._found[-1].kind
+        further = DIES if last in DEADLY else NO_SLAB if last is Kind.NO_PAGE else None
+        return further is not None and bool(further.search(text))
 
     def _close(self, number: int) -> None:
         if self._open is not None:

@@ -76,7 +76,7 @@ def flatten(stream: Stream) -> Report:
 
 def _take_block(found: Report, block: Block, path: str, end: int) -> None:
     for test in block.tests:
-        _take_test(found, test, path, end)
+        _take_test(found, test, path)
     found.cases += _missing(block, path, end)
     where = path or "the list of tests"
     found.cases += [
@@ -86,7 +86,7 @@ def _take_block(found: Report, block: Block, path: str, end: int) -> None:
     found.declared += [Declared(awaited, expectation) for expectation in block.expects]
 
 
-def _take_test(found: Report, test: Test, above: str, end: int) -> None:
+def _take_test(found: Report, test: Test, above: str) -> None:
     path = _join(above, test.name)
     found.declared += [Declared(path, expectation) for expectation in test.expects]
     inside = [block for block in test.blocks if block.tests or block.plan or block.faults]
@@ -96,7 +96,7 @@ def _take_test(found: Report, test: Test, above: str, end: int) -> None:
     found.groups.append(Group(path, test.first, test.last))
     before = len(found.cases)
     for block in inside:
-        _take_block(found, block, path, end)
+        _take_block(found, block, path, test.last)
     told = any(case.status in BAD for case in found.cases[before:])
     if test.status in BAD and not told:
         reason = test.reason or "not ok, although every test in it passed"
