@@ -11,6 +11,7 @@ one verb, a regular expression that one line must match (with every = true: at l
     before = '...'     above that line
     after = '...'      below it; with until = '...' below all that follows up to that line
     branch = '...'     at the end of the branch of an #if chain with that condition
+    chain = '...'      below the #endif of the chain that has a branch with that condition
     inside = '...(?P<here>...)...'    in the line, right behind the part called here
     around = '...'     in the line's stead
 text = 'what is inserted', itself a template: it may ask `has.capability`, and repeat the
@@ -34,7 +35,10 @@ from harness.errors import TreeError
 from harness.place import NoPlaceError, Region, matches, narrow, nearest, only, only_branch
 from harness.template import Line, Snippet, Templates
 
-VERBS = ("before", "after", "branch", "inside", "around")
+VERBS = ("before", "after", "branch", "chain", "inside", "around")
+
+BELOW = ("after", "chain")
+CONDITIONS = ("branch", "chain")  # their patterns are for conditions, not for lines
 
 Text = tuple[Line, ...]
 Reader = Callable[[str], Text | None]
@@ -54,6 +58,7 @@ class Hunk(BaseModel):
     after: str | None = None
     until: str | None = None
     branch: str | None = None
+    chain: str | None = None
     inside: str | None = None
     around: str | None = None
     every: bool = False
@@ -133,15 +138,17 @@ def _insert(name: str, hunk: Hunk, text: Text, templates: Templates) -> Text:
         elif hunk.verb == "around":
             result[index : index + 1] = _around(found, templates.render(name, **groups))
         else:
-            place = _below(hunk, lines, index, within) if hunk.after else index
+            place = _below(hunk, lines, index, within) if hunk.verb in BELOW else index
             result[place:place] = templates.render(name, **groups)
     return tuple(result)
 
 
 def _indexes(hunk: Hunk, lines: Sequence[str], within: range) -> list[int]:
-    """The lines it is placed at; of a branch the line that ends it."""
+    """The lines it is placed at; of a branch or chain the line that ends it."""
     if hunk.verb == "branch":
         return [only_branch(lines, hunk.pattern, within).end]
+    if hunk.verb == "chain":
+        return [only_branch(lines, hunk.pattern, within).endif]
     if hunk.every and (found := matches(lines, hunk.pattern, within)):
         return found
     return [only(lines, hunk.pattern, within)]
@@ -149,7 +156,7 @@ def _indexes(hunk: Hunk, lines: Sequence[str], within: range) -> list[int]:
 
 def _groups(hunk: Hunk, line: str) -> dict[str, str]:
     """What the text may repeat: the line, and the parts of it that have names."""
-    match = re.search(hunk.pattern, line) if hunk.verb != "branch" else None
+    match = None if hunk.verb in CONDITIONS else re.search(hunk.pattern, line)
     parts = match.groupdict(default="") if match else {}
     return {**parts, "found": line}
 

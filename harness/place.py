@@ -50,10 +50,11 @@ class NoPlaceError(ValueError):
 
 @dataclass(frozen=True)
 class Branch:
-    """One branch of an #if chain: its directive's index, its end's, and the condition."""
+    """One branch of an #if chain: its directive's index, the next one's, the #endif's."""
 
     start: int
     end: int
+    endif: int
     condition: str
 
 
@@ -67,6 +68,15 @@ def narrow(lines: Sequence[str], regions: Sequence[Region], within: range) -> ra
             raise NoPlaceError(str(region), problem, near)
         within = found[0]
     return within
+
+
+def anywhere(lines: Sequence[str], regions: Sequence[Region], within: range) -> Iterator[range]:
+    """Every stretch the regions fit, for who only asks whether something is there."""
+    if not regions:
+        yield within
+        return
+    for part in _stretches(lines, regions[0], within):
+        yield from anywhere(lines, regions[1:], part)
 
 
 def matches(lines: Sequence[str], pattern: str, within: range) -> list[int]:
@@ -97,20 +107,25 @@ def only_branch(lines: Sequence[str], condition: str, within: range) -> Branch:
 
 
 def branches(lines: Sequence[str], within: range) -> Iterator[Branch]:
-    """Every branch that begins in the range, inner chains before outer ones."""
-    open_ones: list[tuple[int, str]] = []
+    """Every branch of each chain that lies in the range, inner chains before outer ones."""
+    chains: list[list[tuple[int, str]]] = []
     for index in within:
         found = DIRECTIVE.match(lines[index])
         if not found:
             continue
         word, rest = found.groups()
         if word.startswith("if"):
-            open_ones.append((index, _condition(lines, index, rest)))
-        elif open_ones:
-            yield Branch(open_ones[-1][0], index, open_ones[-1][1])
-            open_ones.pop()
-            if word != "endif":
-                open_ones.append((index, _condition(lines, index, rest)))
+            chains.append([])
+        if word != "endif" and chains:
+            chains[-1].append((index, _condition(lines, index, rest)))
+        elif chains:
+            yield from _closed(chains.pop(), index)
+
+
+def _closed(chain: Sequence[tuple[int, str]], endif: int) -> Iterator[Branch]:
+    ends = [*(start for start, _ in chain[1:]), endif]
+    for (start, condition), end in zip(chain, ends, strict=True):
+        yield Branch(start, end, endif, condition)
 
 
 def nearest(lines: Sequence[str], pattern: str, within: range) -> tuple[int, str] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import UndefinedError
 
 from harness.capability import Capability, load_capabilities
-from harness.place import NoPlaceError, matches, narrow
+from harness.place import anywhere, matches
 from harness.template import TEMPLATES
 
 
@@ -74,9 +74,7 @@ def probe(source: Path, templates: Path = TEMPLATES) -> Capabilities:
 
 
 def _evidence(file: str, lines: tuple[str, ...], capability: Capability) -> Evidence | None:
-    try:
-        part = narrow(lines, capability.within, range(len(lines)))
-    except NoPlaceError:
-        return None
-    found = matches(lines, capability.line, part)
-    return Evidence(file, found[0] + 1, lines[found[0]].strip()) if found else None
+    for part in anywhere(lines, capability.within, range(len(lines))):
+        if found := matches(lines, capability.line, part):
+            return Evidence(file, found[0] + 1, lines[found[0]].strip())
+    return None

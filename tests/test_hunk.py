@@ -56,6 +56,11 @@ def test_branch_works_at_the_end_of_the_chain_too() -> None:
     ]
 
 
+def test_chain_goes_below_the_endif() -> None:
+    source = "#if A\n#ifndef X\n#endif\n#elif B\n#else\n#endif\nafter"
+    assert place(hunk(chain="^B$"), source)[5:] == ["#endif", "new", "after"]
+
+
 def test_inside_goes_behind_the_named_part() -> None:
     given = hunk(inside=r"on \(?(?P<here>X \|\| Y)\b", text=" || NEW")
     assert place(given, "on (X || Y) && Z") == ["on (X || Y || NEW) && Z"]

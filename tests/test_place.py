@@ -31,15 +31,13 @@ def whole(lines: list[str]) -> range:
 
 
 def test_branches_nest_and_conditions_run_on() -> None:
-    found = {
-        branch.condition: (branch.start, branch.end) for branch in branches(CHAIN, whole(CHAIN))
-    }
+    found = {it.condition: (it.start, it.end, it.endif) for it in branches(CHAIN, whole(CHAIN))}
     assert found == {
-        "INNER": (4, 6),
-        "defined(A) ||     defined(B)": (1, 7),
-        "defined(C)": (7, 9),
-        "": (9, 11),
-        "OUTER": (0, 12),
+        "INNER": (4, 6, 6),
+        "defined(A) ||     defined(B)": (1, 7, 11),
+        "defined(C)": (7, 9, 11),
+        "": (9, 11, 11),
+        "OUTER": (0, 12, 12),
     }
 
 
