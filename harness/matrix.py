@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from harness.asked import Asked
 from harness.errors import UserError
+from harness.fragment import join
+from harness.kernel import ALLOCATORS
 from harness.machine import Machine, load_machine
 from harness.topology import Topology, load_topology
 
-ALLOCATORS = ("slqb", "slub", "slab", "slob")
 OURS = "slqb"
 ONE_CPU = "up"
 """The fragment that takes SMP out, and the topology that suits it."""
@@ -97,6 +98,8 @@ def left_out(plan: Plan) -> Iterator[str]:
 
 
 def _check(plan: Plan) -> None:
+    for config in plan.configs:
+        join(config.split("+"))
     for allocator in plan.allocators:
         if allocator not in ALLOCATORS:
             raise UserError(f"unknown allocator {allocator!r}; known: {', '.join(ALLOCATORS)}")

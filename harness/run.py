@@ -7,17 +7,18 @@ as they are built, so the first results come early; a kernel that cannot be buil
 its own cells their verdict and the others nothing.
 """
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import accelerator as accelerators
 from harness.accelerator import Accelerator
-from harness.boot import cores
+from harness.boot import command, cores
 from harness.errors import HarnessError, Outcome
-from harness.initramfs import build_initramfs
+from harness.initramfs import IMAGE, build_initramfs
 from harness.keeping import Kept, keep_kernel
-from harness.kernel import Kernel, KernelSpec, build_kernel
+from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
 from harness.limits import limits_for
 from harness.matrix import Cell, Plan, Wanted, left_out, wanted_kernels
 from harness.module import build_modules
@@ -100,11 +101,10 @@ def render(source: Source) -> Source:
 
 def build(job: Job) -> Job:
     """Configure and compile."""
-    wanted, tools = job.wanted, job.source.tools
-    spec = KernelSpec(arch=wanted.machine.arch, allocator=wanted.allocator, config=wanted.config)
+    tools = job.source.tools
     kernel = build_kernel(
         job.source.folder,
-        spec,
+        _spec(job.wanted),
         tools.places,
         tools.progress,
         line_map=job.source.line_map,
@@ -160,13 +160,39 @@ def boot_and_judge(job: Job) -> Job:
     """Every cell of this kernel, recorded one by one."""
     assert job.kept is not None
     tools = job.source.tools
-    trials = [(trial(job, cell), job.accelerator) for cell in job.wanted.cells]
-    boot_all(trials, tools.recorder, tools.progress, job.source.plan.jobs)
+    plan, picked, folder = job.source.plan, job.accelerator, tools.recorder.folder
+    trials = [
+        (trial(plan, job.wanted, cell, picked, job.kept, folder / cell.name), picked)
+        for cell in job.wanted.cells
+    ]
+    boot_all(trials, tools.recorder, tools.progress, plan.jobs)
     return job
 
 
 ONCE: tuple[Callable[[Source], Source], ...] = (open_source, render)
 EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep, boot_and_judge)
+
+
+def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
+    """The commands of a run; the tree is taken into the cache for it, nothing else is done."""
+    kernels = wanted_kernels(plan)
+    tree = open_tree(plan.tree, places, progress)
+    source = places.worktrees / f"{tree.name}-slqb"
+    if plan.pristine:
+        source = pristine(tree, places)
+    else:
+        yield f"# render the series on {tree.name} into {source}"
+    for wanted in kernels:
+        spec = _spec(wanted)
+        build = plan_kernel(source, spec, places)
+        yield from build.commands
+        picked = accelerators.choose(plan.accel, wanted.machine, places, progress)
+        for cell in wanted.cells:
+            folder = build.kbuild.folder
+            initramfs = folder / IMAGE if plan.asked.init else None
+            kept = Kept(wanted.name, folder / wanted.machine.image, initramfs)
+            one = trial(plan, wanted, cell, picked, kept, places.runs / "RUN" / cell.name)
+            yield shlex.join(command(one.request, picked))
 
 
 def carry_out(plan: Plan, tools: Tools) -> Outcome:
@@ -184,12 +210,12 @@ def carry_out(plan: Plan, tools: Tools) -> Outcome:
     return _add_up(tools.recorder)
 
 
-def trial(job: Job, cell: Cell) -> Trial:
+def trial(
+    plan: Plan, wanted: Wanted, cell: Cell, picked: Accelerator, kept: Kept, folder: Path
+) -> Trial:
     """One boot, ready to go."""
-    kept, plan = job.kept, job.source.plan
-    assert kept is not None
     limits = limits_for(
-        job.accelerator.slowness,
+        picked.slowness,
         cell.topology.cpus,
         cores(),
         scale=cell.asked.scale,
@@ -198,14 +224,18 @@ def trial(job: Job, cell: Cell) -> Trial:
     )
     return Trial(
         name=cell.name,
-        machine=job.wanted.machine,
+        machine=wanted.machine,
         topology=cell.topology,
         kernel=kept.image,
         initramfs=kept.initramfs,
         asked=cell.asked,
         limits=limits,
-        folder=job.source.tools.recorder.folder / cell.name,
+        folder=folder,
     )
+
+
+def _spec(wanted: Wanted) -> KernelSpec:
+    return KernelSpec(wanted.machine.arch, wanted.allocator, wanted.config)
 
 
 def _announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:

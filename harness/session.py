@@ -25,9 +25,7 @@ from harness.verdict import Verdict
 
 
 @contextmanager
-def recorded(
-    places: Places, command: tuple[str, ...], seed: int, slqb: Path
-) -> Iterator[Recorder]:
+def recorded(places: Places, command: tuple[str, ...], seed: int, slqb: Path) -> Iterator[Recorder]:
     """A record that is open for the block, and closed in a way that says how the block ended."""
     recorder, began = record.begin(places, command, seed), time.monotonic()
     try:

@@ -259,4 +259,3 @@ def _counts(case: Case, tests_wanted: bool) -> bool:
     """Whether this case ran, and is one of those that were wanted."""
     ran = case.status in (Status.PASS, Status.FAIL, Status.KNOWN)
     return ran and not (tests_wanted and _within(case.path, SHAPE))
-

@@ -12,7 +12,7 @@ from harness.cli.options import asked_from, asking, booting, names, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
 from harness.matrix import Plan, wanted_kernels
-from harness.run import Tools, carry_out
+from harness.run import Tools, carry_out, dry_run
 from harness.session import recorded
 
 
@@ -33,11 +33,12 @@ def command(app: App, /, **options: Any) -> Outcome:
     Lists are separated by commas.
     """
     asked = asked_from(options)
-    as_json, dry_run = options.pop("as_json"), options.pop("dry_run")
+    as_json, dry = options.pop("as_json"), options.pop("dry_run")
     jobs = options.pop("jobs") or cores()
     plan = Plan(asked=asked, jobs=jobs, **options)
-    if dry_run:
-        return _dry_run(plan, app)
+    if dry:
+        click.echo("\n".join(dry_run(plan, app.places, app.progress)))
+        return Outcome.PASS
     wanted_kernels(plan)  # a mistake in the command line needs no record
     app.progress.note(f"seed: {asked.seed}")
     with recorded(app.places, tuple(sys.argv), asked.seed, slqb_path()) as recorder:
