@@ -32,8 +32,8 @@ def explain(kbuild: Kbuild, symbols: Sequence[str]) -> dict[str, str]:
     """For each symbol one clause: its unmet dependency, what selects it, or what took its place."""
     argv = [sys.executable, "-m", "harness.unmet", str(kbuild.config), *symbols]
     environment = {**kbuild.environment, **_kconfig_environment(kbuild)}
-    text = child.run(argv, cwd=PROJECT, env=environment, outcome=Outcome.TREE)
-    reasons: dict[str, str] = json.loads(text.splitlines()[-1])
+    text = child.run(argv, cwd=PROJECT, env=environment, outcome=Outcome.TREE, only_stdout=True)
+    reasons: dict[str, str] = json.loads(text)
     return reasons
 
 

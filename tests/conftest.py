@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from harness import child
+from harness.kbuild import Kbuild
 from harness.places import Places
 from harness.progress import SilentProgress
 from harness.store import HERMETIC, STRAYS, identity
+from harness.toolchain import Toolchain
 from harness.tree import Tree, open_tree
 
 DATA = Path(__file__).parent / "data"
@@ -92,3 +94,20 @@ def real_places() -> Places:
 def linux(real_places: Places) -> Tree:
     """The real Linux 6.1, from Debian's package."""
     return open_tree("debian:6.1", real_places, SilentProgress())
+
+
+@pytest.fixture
+def toy_source(tmp_path: Path) -> Path:
+    """A source that configures and builds in a second; toy.mk says where Python is."""
+    source = Path(shutil.copytree(DATA / "kbuild", tmp_path / "toy-source"))
+    (source / "toy.mk").write_text(f"PYTHON := {sys.executable}\n")
+    return source
+
+
+@pytest.fixture
+def toy_kbuild(toy_source: Path, places: Places) -> Kbuild:
+    """A build folder for it."""
+    tools = Toolchain("x86_64", "", "toy", None)
+    kbuild = Kbuild(toy_source, places.builds / "toy", tools, tools.environment(places))
+    kbuild.prepare()
+    return kbuild

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+# `make run` and `make test` set up whatever they need first; nothing missing, nothing done.
+#
+#   make run ARGS='--config debug --topology 4n'
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# one target at a time: what runs below brings its own jobs
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: setup ## set up, then render, build, boot and judge SLQB on 4 CPUs and 2 nodes
+	@$(BIN)/slqb run $(ARGS)
+
+.PHONY: test
+test: setup ## set up, then run the tests: what CI runs
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: soak
+soak: setup ## everything and long: all configs, topologies and allocators
+	@$(BIN)/pytest
+	@$(BIN)/slqb run --scale soak --config lean,debug --allocator slqb \
+		--topology uma,2n,4n,asym,memoryless,cpuless,altix $(ARGS)
+	@$(BIN)/slqb run --scale soak --config lean --allocator slub,slab,slob \
+		--topology uma,4n $(ARGS)
+	@$(BIN)/slqb run --scale soak --config lean+up,debug+up --topology uma $(ARGS)
+
+.PHONY: bench-harness
+bench-harness: setup ## our time against the tree's own kunit.py, same suites, same CPUs
+	@$(BIN)/python -m harness.bench $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.ready ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: setup
+setup: host $(VENV)/.ready ## install what the host lacks, make the virtual environment
+
+.PHONY: host
+host:
+	@$(PYTHON) harness/host.py --install
+
+$(VENV)/.ready: pyproject.toml
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

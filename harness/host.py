@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What this host needs, from configs/host.toml: what is missing, and installing it.
+
+    python3 harness/host.py              say what is missing; exit 8 if something is
+    python3 harness/host.py --install    install it, as root or by way of sudo
+
+Uses Python's own library only and nothing else of the package, because it runs before there
+is a virtual environment. With nothing missing it says nothing and takes a blink.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NEEDS = Path(__file__).resolve().parent.parent / "configs" / "host.toml"
+OLDEST_PYTHON = (3, 11)
+HOST_FAULT = 8
+Which = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A package, what it is for, and the one sign by which it is known to be there."""
+
+    package: str
+    why: str
+    program: str = ""
+    file: str = ""
+    module: str = ""
+    without: str = ""
+
+    @property
+    def is_option(self) -> bool:
+        """Whether things work without it."""
+        return bool(self.without)
+
+    def is_met(self, which: Which = shutil.which, root: Path = Path("/")) -> bool:
+        """Whether the sign is there."""
+        if self.program:
+            return which(self.program) is not None
+        if self.file:
+            return next(root.glob(self.file.lstrip("/")), None) is not None
+        return importlib.util.find_spec(self.module) is not None
+
+
+def load_needs(path: Path = NEEDS) -> tuple[Need, ...]:
+    """The records; a stray key or two signs in one record are the file's mistake."""
+    needs = tuple(Need(**table) for table in tomllib.loads(path.read_text())["need"])
+    for need in needs:
+        if [bool(need.program), bool(need.file), bool(need.module)].count(True) != 1:
+            raise ValueError(f"{path}: {need.package} needs one of program, file, module")
+    return needs
+
+
+def missing(
+    needs: Iterable[Need], which: Which = shutil.which, root: Path = Path("/")
+) -> tuple[Need, ...]:
+    """Those that are not met."""
+    return tuple(need for need in needs if not need.is_met(which, root))
+
+
+def install_command(needs: Sequence[Need]) -> tuple[str, ...]:
+    """The one command that installs them, without what gets root for it."""
+    packages = dict.fromkeys(need.package for need in needs)
+    return ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+
+
+def shown_command(needs: Sequence[Need]) -> str:
+    """The same for a person to type."""
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    return f"{sudo}apt-get update && {sudo}{' '.join(install_command(needs))}"
+
+
+def install(needs: Sequence[Need], which: Which = shutil.which) -> str:
+    """Install them; what went wrong in one line, or nothing."""
+    if which("apt-get") is None:
+        packages = " ".join(need.package for need in needs)
+        return f"no apt-get here: install what Debian calls {packages}"
+    become_root = () if os.geteuid() == 0 else ("sudo",)
+    if become_root and which("sudo") is None:
+        return f"not root, and no sudo: let root run: {shown_command(needs)}"
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (("apt-get", "update"), install_command(needs)):
+        argv = (*become_root, *command)
+        if status := subprocess.run(argv, env=environment, check=False).returncode:
+            return f"exit {status} from: {' '.join(argv)}"
+    return ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The script's exit status."""
+    if arguments not in ([], ["--install"]):
+        return _refuse("usage: python3 harness/host.py [--install]", 2)
+    if sys.version_info < OLDEST_PYTHON:
+        return _refuse(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or later is needed")
+    lacking = missing(load_needs())
+    for need in lacking:
+        print(f"missing: {need.package} ({need.why})")
+    if not lacking:
+        return 0
+    if not arguments:
+        return _refuse(f"install it with: {shown_command(lacking)}")
+    if problem := install(lacking):
+        return _refuse(problem)
+    if still := missing(lacking):
+        return _refuse(f"installed, but still not found: {' '.join(one.package for one in still)}")
+    return 0
+
+
+def _refuse(text: str, status: int = HOST_FAULT) -> int:
+    print(f"host: {text}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
