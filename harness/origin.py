@@ -303,11 +303,17 @@ def _debian(release: str, store: Store, progress: Progress) -> Tarball:
     package = f"linux-source-{release}"
     installed = Path("/usr/src", f"{package}.tar.xz")
     if installed.is_file():
-        version = child.run(
-            ("dpkg-query", "-W", "-f", "${Version}", package), cwd=Path("/"), only_stdout=True
-        )
-        return Tarball(installed, "debian", f"Debian package {package} {version}")
+        return Tarball(installed, "debian", f"Debian package {package} {_version(package)}")
     return _download(package, store, progress)
+
+
+def _version(package: str) -> str:
+    """A tarball may lie where the package puts it without the package being installed."""
+    words = ("dpkg-query", "--show", "--showformat=${Version}", package)
+    try:
+        return child.run(words, cwd=Path("/"), only_stdout=True)
+    except (child.CommandError, HostError):
+        return "(version unknown)"
 
 
 def _download(package: str, store: Store, progress: Progress) -> Tarball:

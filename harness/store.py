@@ -101,7 +101,7 @@ class Store:
 
     def has(self, commit: str) -> bool:
         """Whether a base is here, complete."""
-        return bool(self.git("for-each-ref", f"refs/bases/{commit}"))
+        return self.path.is_dir() and bool(self.git("for-each-ref", f"refs/bases/{commit}"))
 
     def commit(self, tree: str, message: str, parents: Sequence[str] = ()) -> str:
         """A commit of a tree object, with our identity and a date that never changes."""

@@ -58,7 +58,8 @@ def stored(name: str, places: Places) -> Tree | None:
     record = places.trees / f"{name}.json"
     if "/" in name or not record.is_file() or not pristine(name, places).is_dir():
         return None
-    return _read(record)
+    tree = _read(record)
+    return tree if Store(places.trees).has(tree.base) else None
 
 
 def stored_trees(places: Places) -> Iterator[Tree]:
@@ -74,7 +75,8 @@ def pristine(tree: Tree | str, places: Places) -> Path:
 
 def _read(record: Path) -> Tree:
     try:
-        return Tree.model_validate_json(record.read_bytes())
+        tree = Tree.model_validate_json(record.read_bytes())
+        return tree.model_copy(update={"git": Store(record.parent).path})
     except ValidationError as error:
         raise HostError(f"{record} is damaged: delete it and get the tree again") from error
 

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from harness import child
 from harness.errors import TreeError, UserError
 from harness.places import Places
 from harness.posting import MANIFEST, Posting, commit_series, set_branch, write_mails
 from harness.progress import SilentProgress
 from harness.series import render
 from harness.store import open_store
+from harness.template import TEMPLATES
 from harness.tree import Tree, open_tree, pristine
+from harness.worktree import render_into_worktree
 from tests.conftest import TOY, git
 
 PROGRESS = SilentProgress()
@@ -298,3 +301,44 @@ def test_a_hunk_waits_for_its_capability(toy_tree: Path, places: Places) -> None
     made = post(open_tree(str(toy_tree), places, PROGRESS), places)
     lines = made.series.files["include/linux/mm_types.h"]
     assert [line.text for line in lines] == ["/* SLQB */", "struct folio {", "};"]
+
+
+@pytest.mark.tree
+def test_the_real_series_applies_to_pristine_linux_and_gives_the_rendered_tree(
+    linux: Tree, real_places: Places, tmp_path: Path
+) -> None:
+    """A sparse checkout lays out what patches touch; the tree ids cover all 80,000 files."""
+    posting = post(linux, real_places, TEMPLATES)
+    mails = write_mails(posting, tmp_path / "out", PROGRESS)
+    copy = pristine_copy(posting, tmp_path / "copy")
+    git(copy, "am", "--quiet", "--whitespace=error-all", *map(str, mails[1:]))
+    tip = posting.store.git("rev-parse", f"{posting.tip}^{{tree}}").strip()
+    assert git(copy, "rev-parse", "HEAD^{tree}") == tip
+    rendered = render_into_worktree(linux, real_places)
+    assert rendered.commits == posting.commits
+    for path in posting.series.files:
+        assert (rendered.source / path).read_bytes() == (copy / path).read_bytes(), path
+
+
+@pytest.mark.tree
+def test_the_kernels_own_checkpatch_has_no_complaint(
+    linux: Tree, real_places: Places, tmp_path: Path
+) -> None:
+    """But that MAINTAINERS does not know the new files, which is for the maintainers."""
+    mails = write_mails(post(linux, real_places, TEMPLATES), tmp_path / "out", PROGRESS)
+    script = pristine(linux, real_places) / "scripts/checkpatch.pl"
+    words = ("perl", script, "--no-tree", "--ignore=FILE_PATH_CHANGES", "--terse")
+    for mail in mails[1:]:
+        assert child.run((*words, mail), cwd=tmp_path) == ""
+
+
+def pristine_copy(posting: Posting, folder: Path) -> Path:
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    objects = posting.store.path / "objects"
+    (folder / ".git/objects/info/alternates").write_text(f"{objects}\n")
+    git(folder, "update-ref", "refs/heads/main", posting.tree.base)
+    places = {str(Path(path).parent) for path in posting.series.files}
+    git(folder, "sparse-checkout", "set", "--cone", *sorted(places))
+    git(folder, "reset", "-q", "--hard")
+    return folder

@@ -65,10 +65,8 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: Path | None)
     path = value or user_config_path("slqb", appauthor=False) / "config.toml"
     if value is None and not path.is_file():
         return None
-    table = _with_underscores(_read_config(path))
     assert isinstance(ctx.command, click.Group)
-    _refuse_strays(ctx, ctx.command, table, path)
-    ctx.default_map = table
+    ctx.default_map = _defaults(ctx, ctx.command, _read_config(path), path)
     return path
 
 
@@ -83,25 +81,26 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"config file {path} is not TOML: {error}") from error
 
 
-def _with_underscores(table: dict[str, Any]) -> dict[str, Any]:
-    """Option names as click knows them: dry-run and dry_run are one."""
-    return {
-        key.replace("-", "_"): _with_underscores(value) if isinstance(value, dict) else value
-        for key, value in table.items()
-    }
-
-
-def _refuse_strays(
+def _defaults(
     ctx: click.Context, command: click.Command, table: dict[str, Any], path: Path
-) -> None:
-    """A name no option has is a mistake that would otherwise go unnoticed."""
-    options = {param.name for param in command.params}
+) -> dict[str, Any]:
+    """The table by click's own names; one that no option has is a mistake, not a comment."""
+    names = {_plain(option): param.name for param in command.params for option in param.opts}
+    result: dict[str, Any] = {}
     for key, value in table.items():
         inner = command.get_command(ctx, key) if isinstance(command, click.Group) else None
         if inner is not None and isinstance(value, dict):
-            _refuse_strays(ctx, inner, value, path)
-        elif key not in options:
+            result[key] = _defaults(ctx, inner, value, path)
+        elif name := names.get(_plain(key)):
+            result[name] = value
+        else:
             raise UserError(f"config file {path}: `{command.name}` has no option {key!r}")
+    return result
+
+
+def _plain(option: str) -> str:
+    """--dry-run, dry-run and dry_run are one."""
+    return option.lstrip("-").replace("-", "_")
 
 
 @click.group(
@@ -154,9 +153,16 @@ def answer(argv: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return Outcome.USAGE.exit_code
+    except click.UsageError as error:
+        where = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
+        return _say(error.format_message() + where, Outcome.USAGE)
     except click.ClickException as error:
         return _say(error.format_message(), Outcome.USAGE)
     except BrokenPipeError:
+        return _nobody_reads()
+    except SystemExit as leave:  # how rich takes it that nobody reads
+        if not isinstance(leave.__context__, BrokenPipeError):
+            raise
         return _nobody_reads()
     except OSError as error:
         return _say(_host_fault(error), Outcome.HOST)

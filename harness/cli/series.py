@@ -17,7 +17,7 @@ from harness.tree import open_tree, pristine
 
 @click.command(
     name="series",
-    epilog="Example: slqb series --tree debian:6.1 --output outgoing && git am outgoing/*.patch",
+    epilog="Example: slqb series -o outgoing && git am --empty=drop outgoing/*.patch",
     help=f"Render SLQB against a tree into patches that `git am` takes.\n\n{TREE_HELP}",
 )
 @click.option("--tree", default="debian:6.1", show_default=True, metavar="TREE")

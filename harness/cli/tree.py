@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """`slqb tree`: get, list and describe kernel trees."""
 
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from json import dumps
 
 import click
 from rich.console import Console
@@ -33,22 +33,22 @@ def command() -> None:
 
 @command.command(epilog="Example: slqb tree get ~/linux@v6.1", help=f"Take TREE in.\n\n{TREE_HELP}")
 @click.argument("tree")
-@click.option("--json", "as_json", is_flag=True, help="The tree's record as JSON.")
+@click.option("--json", is_flag=True, help="The tree's record as JSON.")
 @click.pass_obj
-def get(app: App, tree: str, as_json: bool) -> None:
+def get(app: App, tree: str, json: bool) -> None:
     """Take a tree into the cache; its origin is only read."""
     taken = open_tree(tree, app.places, app.progress)
-    click.echo(json.dumps(_record(app, taken), indent=2) if as_json else taken.name)
+    click.echo(dumps(_record(app, taken), indent=2) if json else taken.name)
 
 
 @command.command(name="list", epilog="Example: slqb tree list --json")
-@click.option("--json", "as_json", is_flag=True, help="The records as JSON.")
+@click.option("--json", is_flag=True, help="The records as JSON.")
 @click.pass_obj
-def list_(app: App, as_json: bool) -> None:
+def list_(app: App, json: bool) -> None:
     """Show the trees in the cache."""
     trees = tuple(stored_trees(app.places))
-    if as_json:
-        click.echo(json.dumps([_record(app, tree) for tree in trees], indent=2))
+    if json:
+        click.echo(dumps([_record(app, tree) for tree in trees], indent=2))
     elif trees:
         _print(_list(trees))
     else:
@@ -60,14 +60,14 @@ def list_(app: App, as_json: bool) -> None:
     help=f"Show what TREE can do, and the line that proves each capability.\n\n{TREE_HELP}",
 )
 @click.argument("tree")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", is_flag=True, help="The same as JSON.")
 @click.pass_obj
-def describe(app: App, tree: str, as_json: bool) -> None:
+def describe(app: App, tree: str, json: bool) -> None:
     """Version, allocators, capabilities."""
     taken = open_tree(tree, app.places, app.progress)
     found = probe(pristine(taken, app.places))
-    if as_json:
-        click.echo(json.dumps(_description(app, taken, found), indent=2))
+    if json:
+        click.echo(dumps(_description(app, taken, found), indent=2))
         return
     for line in _heading(app, taken, found):
         click.echo(line)
