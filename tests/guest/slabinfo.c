@@ -198,15 +198,15 @@ static void expect_active(struct check *check, const char *when)
 }
 
 /*
- * Guards: objects that wait in a queue are not in use. A promise of SLQB's and of SLAB's; SLUB
- * counts what its CPUs hold. Some are freed first, so that queues are not empty.
+ * Guards: objects that wait in a queue are not in use. A promise of SLQB's: the others count what
+ * their CPUs hold. Some objects are freed before the last looks, so that queues are not empty.
  */
 void check_slabinfo_exact(struct check *check)
 {
 	struct slab_line line;
 
-	if (!allocator_is("SLQB") && !allocator_is("SLAB")) {
-		check_skip(check, "only SLQB and SLAB promise an exact count");
+	if (!allocator_is("SLQB")) {
+		check_skip(check, "a promise of SLQB's");
 		return;
 	}
 	if (!hold_and_find(check, 5000, &line))

@@ -163,6 +163,21 @@ static void deferred_free(struct rcu_head *rcu)
 	kfree(deferred);
 }
 
+/* Freed while somebody may still look at it: it is left alone for as long. */
+static void free_in_sight(struct st_worker *worker, struct deferred *deferred)
+{
+	struct deferred *other;
+
+	rcu_read_lock();
+	kfree_rcu(deferred, rcu);
+	other = kmalloc(sizeof(*deferred) + deferred->size, GFP_NOWAIT | __GFP_NOWARN);
+	if (other)
+		st_fill(worker->t, other, sizeof(*deferred) + deferred->size);
+	st_verify(worker->t, deferred->rest, deferred->size);
+	rcu_read_unlock();
+	kfree(other);
+}
+
 static void defer(struct st_worker *worker)
 {
 	unsigned int i, rounds = st_scale(worker->t, 3000);
@@ -173,7 +188,7 @@ static void defer(struct st_worker *worker)
 		if (deferred && i % 2)
 			call_rcu(&deferred->rcu, deferred_free);
 		else if (deferred)
-			kfree_rcu(deferred, rcu);
+			free_in_sight(worker, deferred);
 		if (!(i % 256))
 			cond_resched();
 	}
