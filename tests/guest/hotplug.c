@@ -91,6 +91,24 @@ void check_offline_drains(struct check *check)
 }
 
 /*
+ * Guards: the same with nobody shrinking: SLQB's trim gives back what a CPU had when it went. One
+ * CPU of the machine is tried.
+ */
+void check_offline_trim(struct check *check)
+{
+	unsigned int movable[MAX_CPUS], count, cpu;
+
+	if (!trim_promised(check) || !ready(check, movable, &count))
+		return;
+	cpu = movable[check->words->seed % count];
+	if (module_order("hold 20000") || module_order("release_on %u", cpu))
+		check_fail(check, "objects were not to be had or freed on CPU %u", cpu);
+	toggle(check, cpu, false);
+	trim_wait(check);
+	toggle(check, cpu, true);
+}
+
+/*
  * Guards: CPUs come and go under load, and no object is lost or damaged; afterwards slab memory
  * is what it was, so nothing was left behind on the way.
  */

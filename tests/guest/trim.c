@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The periodic trim: SLQB gives back what lies unused in its queues, without being asked.
+ * What SLQB promises of its queues: how much they hold, and that the periodic trim empties them
+ * without being asked. The other allocators promise none of it, so these are skipped there.
  */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <string.h>
 
 #include "guest.h"
+
+static const char held_cache[] = "slabtest_held";
 
 /* Sleeping CPUs are not woken for a trim: they drain at their next use. Here it comes. */
 static void visit_cpus(void)
@@ -27,30 +30,28 @@ static void visit_cpus(void)
 	sched_setaffinity(0, sizeof(before), &before);
 }
 
-/* Guards: a few trim periods after the last use the slabs of free objects are gone. */
-void check_trim_returns(struct check *check)
+bool trim_promised(struct check *check)
 {
-	const unsigned int periods = 4, count = 20000;
-	unsigned int waited = 0, limit;
+	if (!allocator_is("SLQB"))
+		check_skip(check, "a promise of SLQB's");
+	else if (!check->words->trim_ms)
+		check_skip(check, "the trim is off");
+	else
+		return true;
+	return false;
+}
+
+/* Fails the check when slabs of free objects are left after some trim periods. */
+void trim_wait(struct check *check)
+{
+	unsigned int waited = 0, limit = 4 * check->words->trim_ms + 1000;
 	struct slab_line line = { .slabs = 0 };
 
-	if (!allocator_is("SLQB")) {
-		check_skip(check, "a promise of SLQB's");
-		return;
-	}
-	if (!check->words->trim_ms) {
-		check_skip(check, "the trim is off");
-		return;
-	}
-	limit = periods * check->words->trim_ms + 1000;
-	if (module_order("hold %u", count))
-		check_fail(check, "cannot hold %u objects", count);
-	module_order("release");
 	while (waited < limit) {
 		visit_cpus();
 		sleep_ms(100);
 		waited += 100;
-		if (slabinfo_find("slabtest_held", &line) && !line.slabs)
+		if (slabinfo_find(held_cache, &line) && !line.slabs)
 			break;
 		if (!(waited % 10000))
 			check_note(check, "still at it after %u ms", waited);
@@ -58,4 +59,45 @@ void check_trim_returns(struct check *check)
 	check_note(check, "%lu slabs left after %u ms", line.slabs, waited);
 	if (line.slabs)
 		check_fail(check, "%lu slabs of free objects after %u ms", line.slabs, waited);
+}
+
+/* Guards: a few trim periods after the last use the slabs of free objects are gone. */
+void check_trim_returns(struct check *check)
+{
+	if (!trim_promised(check))
+		return;
+	if (module_order("hold 20000"))
+		check_fail(check, "objects are not to be had");
+	module_order("release");
+	trim_wait(check);
+}
+
+/*
+ * Guards: the queues of a cache hold no more than its marks say, on each CPU and node: all else
+ * goes back to the page allocator as it is freed. Twice that, since a slab stays for one object.
+ */
+void check_queue_bound(struct check *check)
+{
+	const unsigned long count = 60000;
+	bool member[MAX_CPUS];
+	unsigned int owners = cpus_online(member);
+	struct slab_line line;
+	unsigned long bound;
+
+	if (!allocator_is("SLQB")) {
+		check_skip(check, "a promise of SLQB's");
+		return;
+	}
+	owners += list_read("/sys/devices/system/node/online", member, MAX_NODES);
+	if (module_order("hold %lu", count))
+		check_fail(check, "objects are not to be had");
+	module_order("release");
+	if (!slabinfo_find(held_cache, &line)) {
+		check_fail(check, "%s is not in slabinfo", held_cache);
+		return;
+	}
+	bound = 2 * owners * (line.limit + line.batch);
+	check_note(check, "%lu freed, %lu still in slabs; bound %lu", count, line.objects, bound);
+	if (bound >= count || line.objects > bound)
+		check_fail(check, "%lu objects in queues, the bound is %lu", line.objects, bound);
 }

@@ -16,10 +16,12 @@ static const struct check_case cases[] = {
 	{ "node_counters", check_node_counters },
 	{ "memory_returns", check_memory_returns },
 	{ "trim_returns", check_trim_returns },
+	{ "queue_bound", check_queue_bound },
 	{ "churn", check_churn },
 	{ "memcg_charge", check_memcg_charge },
 	{ "failslab", check_failslab },
 	{ "offline_drains", check_offline_drains },
+	{ "offline_trim", check_offline_trim },
 	{ "offline_load", check_offline_load },
 	{ "oom", check_oom },
 };
