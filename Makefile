@@ -37,7 +37,7 @@ soak: setup ## everything and long: all configs, topologies and allocators
 
 .PHONY: bench-harness
 bench-harness: setup ## our time against the tree's own kunit.py, same suites, same CPUs
-	@$(BIN)/python -m harness.bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.ready ## ruff and mypy

@@ -104,6 +104,9 @@ def parse(name: str, file: str, lines: Iterable[str]) -> Fragment:
 def command_line(words: Sequence[str]) -> Fragment:
     """The settings given as SYMBOL=VALUE on a command line; they win over every file."""
     lines = [word if word.startswith("CONFIG_") else f"CONFIG_{word}" for word in words]
+    for word, line in zip(words, lines, strict=True):
+        if not SETTING.fullmatch(line):
+            raise UserError(f"--set {word}: write SYMBOL=VALUE, as in --set HZ_100=y")
     return Fragment("--set", parse("--set", "--set", lines).settings, overrides=(ANY,))
 
 

@@ -99,12 +99,12 @@ def _true_terms(expression: Any) -> Iterator[Any]:
 
 
 def _unmet(symbol: Any) -> list[str]:
-    """The terms that keep every prompt of the symbol hidden, each with the values in it."""
+    """The terms that keep every prompt of the symbol hidden, each with the values in it; of a
+    symbol that has none, what it depends on."""
     lacking: dict[str, None] = {}
-    for node in symbol.nodes:
-        if node.prompt is None:
-            continue
-        terms = kconfiglib.split_expr(node.prompt[1], kconfiglib.AND)
+    prompts = [node.prompt[1] for node in symbol.nodes if node.prompt]
+    for condition in prompts or [symbol.direct_dep]:
+        terms = kconfiglib.split_expr(condition, kconfiglib.AND)
         false = [_told(one) for one in terms if not kconfiglib.expr_value(one)]
         if not false:
             return []

@@ -54,6 +54,7 @@ def test_unknown_symbol_names_the_nearest(toy_kbuild: Kbuild) -> None:
 
 def test_symbol_without_a_prompt_is_explained(toy_kbuild: Kbuild) -> None:
     assert "it has no prompt" in refusal(toy_kbuild, "CONFIG_HIDDEN=y")
+    assert refusal(toy_kbuild, "CONFIG_HIDDEN_NODES=y").endswith("unmet: NUMA (NUMA=n)")
 
 
 def test_what_selects_a_symbol_is_named(toy_kbuild: Kbuild) -> None:
