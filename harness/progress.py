@@ -27,6 +27,8 @@ from rich.text import Text
 
 STEP_LINE_EVERY = 15.0
 """Seconds between two step lines of one stage in a log: enough to see it move."""
+EARLY = 0.1
+"""The share of the steps after which their pace says something."""
 
 
 class Progress(Protocol):
@@ -70,6 +72,14 @@ def share(done: int, total: int | None) -> str:
     return f"{done} of {total}" if total is not None and done <= total else f"{done}"
 
 
+def outlook(seconds: float, done: float, total: float | None, expected: float | None) -> str:
+    """Seconds gone, and of about how many: as an earlier run took, else at the pace so far."""
+    if expected is None and total and total * EARLY <= done <= total:
+        expected = seconds * total / done
+    told = f" of about {span(expected)}" if expected and expected > seconds else ""
+    return span(seconds) + told
+
+
 def closing(name: str, seconds: float, result: str) -> str:
     """The line that stays when a stage has ended."""
     return f"{name}: {result}, {span(seconds)}" if result else f"{name}: {span(seconds)}"
@@ -84,11 +94,12 @@ class PlainProgress:
         self._write = write
         self._clock = clock
         self._name = ""
+        self._expected: float | None = None
         self._began = self._spoke = 0.0
 
     def stage(self, name: str, expected: float | None = None) -> None:
         self.done()
-        self._name = name
+        self._name, self._expected = name, expected
         self._began = self._spoke = self._clock()
         self._line(f"{name} ..." + (f" (about {span(expected)})" if expected else ""))
 
@@ -98,7 +109,8 @@ class PlainProgress:
             return
         self._spoke = now
         what = f" {label}" if label else ""
-        self._line(f"{self._name}: {share(done, total)}{what}, {span(now - self._began)}")
+        gone = outlook(now - self._began, done, total, self._expected)
+        self._line(f"{self._name}: {share(done, total)}{what}, {gone}")
 
     def note(self, text: str) -> None:
         self._line(text)
@@ -116,9 +128,8 @@ class _TimeColumn(bars.ProgressColumn):
     """Elapsed, and beside it what to expect."""
 
     def render(self, task: bars.Task) -> Text:
-        expected: float | None = task.fields["expected"]
-        told = f" of about {span(expected)}" if expected else ""
-        return Text(span(task.elapsed or 0.0) + told, style="cyan")
+        elapsed, expected = task.elapsed or 0.0, task.fields["expected"]
+        return Text(outlook(elapsed, task.completed, task.total, expected), style="cyan")
 
 
 class _CountColumn(bars.ProgressColumn):

@@ -8,7 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.progress import PlainProgress, TerminalProgress, shown_on, span
+from harness.progress import PlainProgress, TerminalProgress, outlook, shown_on, span
 
 
 class Clock:
@@ -48,7 +48,24 @@ def test_plain_does_not_flood_a_log() -> None:
         clock.now += 1
         progress.step(count, 100, "mm/slqb.o")
     assert len(lines) == 1 + 100 // 15
-    assert lines[1] == "build: 15 of 100 mm/slqb.o, 15 s\n"
+    assert lines[1] == "build: 15 of 100 mm/slqb.o, 15 s of about 100 s\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "total", "expected", "text"),
+    [
+        (10, 5, 100, 60, "10 s of about 60 s"),
+        (10, 5, 100, None, "10 s"),
+        (10, 20, 100, None, "10 s of about 50 s"),
+        (70, 20, 100, 60, "70 s"),
+        (10, 20, None, None, "10 s"),
+        (10, 120, 100, None, "10 s"),
+    ],
+)
+def test_outlook(
+    seconds: float, done: int, total: int | None, expected: float | None, text: str
+) -> None:
+    assert outlook(seconds, done, total, expected) == text
 
 
 def test_total_that_was_passed_is_not_shown() -> None:
