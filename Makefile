@@ -12,6 +12,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ROOT := $(shell [ $$(id -u) = 0 ] || echo sudo)
 ARGS ?=
 
 .PHONY: help
@@ -50,6 +51,9 @@ setup: host $(VENV)/.ready ## install what the host lacks, make the virtual envi
 
 .PHONY: host
 host:
+	@command -v $(PYTHON) > /dev/null || { $(ROOT) apt-get update && \
+		$(ROOT) apt-get install --yes --no-install-recommends python3; } || \
+		{ echo 'host: let root install python3' >&2; exit 8; }
 	@$(PYTHON) harness/host.py --install
 
 $(VENV)/.ready: pyproject.toml

@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
         return _refuse(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or later is needed")
     lacking = missing(load_needs())
     for need in lacking:
-        print(f"missing: {need.package} ({need.why})")
+        print(f"missing: {need.package} ({need.why})", flush=True)
     if not lacking:
         return 0
     if not arguments:
