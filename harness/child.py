@@ -24,6 +24,7 @@ from typing import IO
 
 from harness.errors import HarnessError, HostError, Outcome
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 TAIL = 20  # lines of output an error repeats
 DISK_FULL = "the disk is full; free some space, or move the cache with SLQB_CACHE"
@@ -40,6 +41,7 @@ PR_SET_PDEATHSIG = 1
 
 _PRCTL = ctypes.CDLL(None).prctl
 _live: set[int] = set()  # process groups that run now, for end_all()
+_closed = threading.Event()  # set by end_all(): nothing is started any more
 
 
 class CommandError(HarnessError):
@@ -98,7 +100,14 @@ def run(
     with ExitStack() as stack:
         sink = _open_log(stack, log, words, cwd)
         complaints = _scratch(stack) if only_stdout else None
-        process = _start(stack, words, cwd, env, input, complaints)
+        process = _start(
+            stack,
+            words,
+            cwd,
+            env=env,
+            stdin=subprocess.DEVNULL if input is None else _stdin(stack, input),
+            stderr=complaints or subprocess.STDOUT,
+        )
         expired = _deadline(stack, process.pid, timeout)
         text = _collect(process, sink, on_line, "surrogateescape" if only_stdout else "replace")
         _wait_unreaped(process.pid, None)
@@ -123,21 +132,8 @@ def spawn(
     words = [str(word) for word in argv]
     with ExitStack() as stack:
         sink = stack.enter_context(errors.open("wb"))
-        try:
-            process = subprocess.Popen(
-                words,
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=sink,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,  # one prctl, looked up beforehand: safe with threads
-            )
-        except OSError as error:
-            raise _not_started(words, cwd, error) from error
-        stack.enter_context(process)
-        stack.enter_context(tracked(process.pid))
-        yield process
+        # preexec_fn is one prctl, looked up beforehand: safe with threads
+        yield _start(stack, words, cwd, stderr=sink, preexec_fn=_end_with_parent)
 
 
 def _end_with_parent() -> None:
@@ -145,7 +141,12 @@ def _end_with_parent() -> None:
 
 
 def end_all() -> None:
-    """End every child still running and all they started: what Ctrl-C does last."""
+    """End every child still running and all they started, and start none from now on.
+
+    What Ctrl-C does last: threads may be about to start the next child, or have one that
+    is not in the books yet.
+    """
+    _closed.set()
     for group in tuple(_live):
         end_group(group)
 
@@ -155,6 +156,8 @@ def tracked(group: int) -> Iterator[None]:
     """Make end_all() end this process group too, and end it when the block is left."""
     _live.add(group)
     try:
+        if _closed.is_set():
+            end_group(group)
         yield
     finally:
         end_group(group)
@@ -202,26 +205,51 @@ def _start(
     stack: ExitStack,
     words: Sequence[str],
     cwd: Path,
-    env: Mapping[str, str | None] | None,
-    text: str | bytes | None,
-    stderr: IO[bytes] | None,
+    *,
+    env: Mapping[str, str | None] | None = None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    stderr: IO[bytes] | int = subprocess.STDOUT,
+    preexec_fn: Callable[[], None] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start the child and see to it that it is gone when the stack is left."""
-    try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=_environment(env or {}),
-            stdin=subprocess.DEVNULL if text is None else _stdin(stack, text),
-            stdout=subprocess.PIPE,
-            stderr=stderr or subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise _not_started(words, cwd, error) from error
-    stack.enter_context(process)
-    stack.enter_context(tracked(process.pid))
+    if _closed.is_set():
+        raise CommandError(words, cwd, "interrupted", outcome=Outcome.INTERRUPTED)
+    with _interrupts_deferred():
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env=_environment(env or {}),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                preexec_fn=preexec_fn,
+            )
+        except OSError as error:
+            raise _not_started(words, cwd, error) from error
+        stack.enter_context(process)
+        stack.enter_context(tracked(process.pid))
     return process
+
+
+@contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Between a child's start and its entry in our books an interrupt would lose it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {which: signal.getsignal(which) for which in INTERRUPTS}
+    for which in INTERRUPTS:
+        signal.signal(which, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _scratch(stack: ExitStack) -> IO[bytes]:

@@ -5,12 +5,12 @@ Jinja2 renders; what it does not do is tell the origin of a line. So every sourc
 gets a marker at its end that survives includes, loops and macros, and is taken out of
 the result again. A marker is written in unusual blanks: whatever strips white space
 ('{%-', trim) strips it as well, so that a marked rendering has the same shape as an
-unmarked one. A line that ends in a tag gets none, or trim_blocks would not see the end.
+unmarked one, and inside a tag it means nothing. A line that ends in a tag gets none, or
+trim_blocks would not see the end.
 """
 
 import re
 import traceback
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +34,6 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 DIGITS = "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
 OPEN, CLOSE = "\u2008", "\u2009"
 MARKER = re.compile(f"{OPEN}([{DIGITS}]+){CLOSE}")
-TAG = re.compile(
-    r"\{#.*?#\}|\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL
-)
 
 
 class Line(NamedTuple):
@@ -89,10 +86,12 @@ class Marking(Extension):
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         marks: Marks = self.environment.slqb_marks  # type: ignore[attr-defined]
-        return "\n".join(
-            text + marks.mark(name or "?", number) if free else text
-            for number, (text, free) in enumerate(_line_ends(source), start=1)
+        *lines, last = source.split("\n")
+        marked = (
+            line if line.endswith(("%}", "#}")) else line + marks.mark(name or "?", number)
+            for number, line in enumerate(lines, start=1)
         )
+        return "\n".join((*marked, last))
 
 
 @dataclass
@@ -167,19 +166,3 @@ class Templates:
             if frame.filename == "<template>":
                 return self._origin(name, frame.lineno or 0)
         return f"{self.root.name}/{name}"
-
-
-def _line_ends(source: str) -> Iterator[tuple[str, bool]]:
-    """Each line, and whether its end is outside of tags and not right behind one."""
-    spans = [found.span() for found in TAG.finditer(source)]
-    starts = [start for start, _ in spans]
-    lines = source.split("\n")
-    position = 0
-    for line in lines[:-1]:
-        position += len(line)
-        before = bisect_right(starts, position) - 1
-        inside = before >= 0 and position < spans[before][1]
-        behind = line.endswith(("%}", "#}"))
-        yield line, not inside and not behind
-        position += 1
-    yield lines[-1], False

@@ -216,6 +216,7 @@ def test_modes_stay(toy_tree: Path, toy_templates: Path, places: Places, tmp_pat
     tree = open_tree(str(toy_tree), places, PROGRESS)
     mails = write_mails(post(tree, places, toy_templates), tmp_path / "out", PROGRESS)
     assert "mode" not in mails[2].read_text().split("diff --git a/scripts/run.sh")[1]
+    assert "new file mode 100644" in mails[2].read_text()
 
 
 def test_a_tree_that_has_slqb_is_refused(toy_tree: Path, places: Places) -> None:

@@ -185,6 +185,14 @@ def test_a_dirty_checkout_is_taken_as_it_is_and_said_to_be(checkout: Path, place
     assert files(pristine(tree, places)) == wanted
 
 
+def test_the_git_environment_of_a_hook_does_not_lead_astray(
+    checkout: Path, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, "/nonexistent")
+    assert take(checkout, places).upstream == "v6.1.7"
+
+
 def test_stored_trees_go_by_their_names(toy_tree: Path, places: Places) -> None:
     tree = take(toy_tree, places)
     assert list(stored_trees(places)) == [tree]

@@ -38,6 +38,7 @@ def test_the_worktree_is_the_tree_with_the_series(
     assert "int away;" not in (plain / "mm/slab.h").read_text()
     assert (made.source / "init/main.c").read_bytes() == (plain / "init/main.c").read_bytes()
     assert (made.source / "scripts/run.sh").stat().st_mode & 0o100
+    assert not (made.source / "mm/slqb.c").stat().st_mode & 0o100
     assert len(made.commits) == 2
 
 
