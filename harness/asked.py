@@ -65,7 +65,7 @@ class Asked(BaseModel):
         if wanted and self.case != EVERY_CASE:
             yield f"kunit.filter_glob={'.'.join(self.case.split('.')[:2])}"
         if not self.init:
-            yield "kunit_shutdown=poweroff"
+            yield "kunit_shutdown=reboot"
 
     def options(self) -> Iterator[str]:
         """The options that ask for the same, but for `--case`."""

@@ -31,7 +31,10 @@ LAST_WORDS = 2.0
 """How long a panicking kernel may take to finish its report."""
 PANIC = "Kernel panic - not syncing"
 PANIC_END = "end Kernel panic"
-POWER_OFF = ("reboot: Power down", "reboot: power down", "Power off not available")
+POWER_OFF = (
+    *("reboot: Power down", "reboot: power down", "Power off not available"),
+    "reboot: Restarting system",  # -no-reboot makes it the end
+)
 HALTED = ("reboot: System halted", "System halted")
 MARKS = (
     ("kernel", ("Linux version ", "Booting Linux")),
