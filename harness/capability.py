@@ -13,14 +13,13 @@ Nothing is told by a version number: a tree has what its files show.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, field_validator
 
-from harness.errors import TreeError
 from harness.place import Region
+from harness.table import read_table
 
 FILE = "capabilities.toml"
 
@@ -47,20 +46,4 @@ class Capability(BaseModel):
 
 def load_capabilities(templates: Path) -> Mapping[str, Capability]:
     """All that the templates know of, in the order they are written."""
-    path = templates / FILE
-    try:
-        table = tomllib.loads(path.read_text())
-        return TypeAdapter(dict[str, Capability]).validate_python(table)
-    except FileNotFoundError as error:
-        raise TreeError(f"{path}: no such file: the templates are not whole") from error
-    except tomllib.TOMLDecodeError as error:
-        raise TreeError(f"{path}: {error}") from error
-    except ValidationError as error:
-        raise TreeError(f"{path}: {first_problem(error)}") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """A validation error in one line: where in the record, and what."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}"
+    return read_table(templates / FILE, TypeAdapter(dict[str, Capability]))

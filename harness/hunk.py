@@ -22,17 +22,16 @@ looked for and the nearest thing there is.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
-from harness.capability import first_problem
 from harness.errors import TreeError
 from harness.place import NoPlaceError, Region, matches, narrow, nearest, only, only_branch
+from harness.table import read_table
 from harness.template import Line, Snippet, Templates
 
 VERBS = ("before", "after", "branch", "chain", "inside", "around")
@@ -184,21 +183,20 @@ def _around(found: str, replacement: Text) -> Text:
     return tuple(Line(line.text) if line.text == found else line for line in replacement)
 
 
+class _Hunks(BaseModel):
+    """A file of hunks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hunk: tuple[Hunk, ...] = ()
+
+
 def _load(path: Path, name: str) -> HunkFile:
-    try:
-        source = path.read_text()
-        table: dict[str, Any] = tomllib.loads(source)
-        if stray := table.keys() - {"hunk"}:
-            raise TreeError(f"{path}: unknown key {sorted(stray)[0]!r}; hunks are [[hunk]] tables")
-        hunks = TypeAdapter(tuple[Hunk, ...]).validate_python(table.get("hunk", []))
-    except tomllib.TOMLDecodeError as error:
-        raise TreeError(f"{path}: {error}") from error
-    except ValidationError as error:
-        raise TreeError(f"{path}: {first_problem(error)}") from error
+    hunks = read_table(path, TypeAdapter(_Hunks)).hunk
     named = {hunk.id: hunk for hunk in hunks}
     if len(named) != len(hunks):
         raise TreeError(f"{path}: two hunks have the same id")
-    starts = _text_lines(source)
+    starts = _text_lines(path.read_text())
     return HunkFile(name, named, dict(zip(named, starts, strict=True)))
 
 

@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.child import command_line
-from harness.errors import UserError
+from harness.child import CommandError, command_line
+from harness.errors import Outcome, UserError
 from harness.progress import Progress
 from harness.series import Commit, Series, content
 from harness.store import EMAIL, IDENTITY, Store, identity, write_atomically
@@ -86,9 +86,13 @@ def commit_series(store: Store, tree: Tree, source: Path, series: Series) -> Pos
 
 def set_branch(posting: Posting, name: str) -> None:
     """Name the series in the store; the user's own repositories are not touched."""
-    words = ("update-ref", f"refs/heads/{name}", posting.tip)
-    posting.store.git("check-ref-format", "--branch", name)
-    posting.store.git(*words)
+    try:
+        posting.store.git("check-ref-format", "--branch", name, outcome=Outcome.USAGE)
+    except CommandError as error:
+        if error.outcome is not Outcome.USAGE:
+            raise
+        raise UserError(f"--branch {name!r}: git does not take that for a name") from error
+    posting.store.git("update-ref", f"refs/heads/{name}", posting.tip)
 
 
 def write_mails(posting: Posting, folder: Path, progress: Progress) -> tuple[Path, ...]:

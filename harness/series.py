@@ -16,20 +16,19 @@ Hunks are placed on what the patches before have left. The tree is only read.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from harness.capability import first_problem
 from harness.errors import TreeError
 from harness.hunk import Hunk, HunkFile, Text, load_hunks, place_hunk
 from harness.probe import Capabilities, Has, probe
 from harness.store import EMAIL, IDENTITY
+from harness.table import read_table
 from harness.template import TEMPLATES, Line, Templates
 from harness.tree import Tree
 
@@ -149,7 +148,7 @@ def render(
     variant: Mapping[str, Any] | None = None,
 ) -> Series:
     """Render every patch against the tree's files in source."""
-    record = _load(templates)
+    record = read_table(templates / "series.toml", TypeAdapter(SeriesRecord))
     found = probe(source, templates)
     refuse_unfit(tree, found)
     hunks = load_hunks(templates)
@@ -200,15 +199,3 @@ def _check_blanks(path: str, text: Text) -> None:
             raise TreeError(f"{line.origin}: blanks at the end or before a tab, in {path}")
     if text and not text[-1].text and text[-1].origin:
         raise TreeError(f"{text[-1].origin}: an empty line ends {path}")
-
-
-def _load(templates: Path) -> SeriesRecord:
-    path = templates / "series.toml"
-    try:
-        return TypeAdapter(SeriesRecord).validate_python(tomllib.loads(path.read_text()))
-    except FileNotFoundError as error:
-        raise TreeError(f"{path}: no such file: the templates are not whole") from error
-    except tomllib.TOMLDecodeError as error:
-        raise TreeError(f"{path}: {error}") from error
-    except ValidationError as error:
-        raise TreeError(f"{path}: {first_problem(error)}") from error

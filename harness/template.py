@@ -122,6 +122,8 @@ class Templates:
             text = self._environment.get_template(name).render(**self.names, **more)
         except TemplateError as error:
             raise TreeError(self._explain(name, error)) from error
+        except UnicodeDecodeError as error:
+            raise TreeError(f"{self.root.name}/{name}, or what it includes: {error}") from error
         return tuple(self._unmarked(text))
 
     def text(self, name: str, /, **more: Any) -> str:

@@ -80,6 +80,16 @@ def test_a_hunk_without_a_place_is_exit_3(slqb: Command, toy_tree: Path) -> None
     assert "mm/Makefile: no place for hunk 'object'" in said(answer, 3)
 
 
+def test_a_branch_name_git_refuses_is_exit_2(slqb: Command, toy_tree: Path) -> None:
+    answer = slqb("-q", "series", "--tree", toy_tree, "--branch", "a..b", *SERIES)
+    assert "--branch 'a..b': git does not take that for a name" in said(answer, 2)
+
+
+def test_an_output_that_cannot_be_written_is_exit_8(slqb: Command, toy_tree: Path) -> None:
+    answer = slqb("-q", "series", "--tree", toy_tree, "-o", "/proc/nothing/out", *SERIES)
+    assert "/proc/nothing" in said(answer, 8)
+
+
 def test_a_missing_package_is_exit_8_and_named(slqb: Command, tmp_path: Path) -> None:
     """No apt-get on the PATH: another distribution."""
     (tmp_path / "bin").mkdir()

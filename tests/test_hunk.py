@@ -147,7 +147,7 @@ def test_records_are_strict(fields: dict[str, Any], message: str) -> None:
     ("source", "message"),
     [
         ("[[hunk]\n", "h.toml: "),
-        ("[[hunks]]\nid = 'a'\n", "unknown key 'hunks'"),
+        ("[[hunks]]\nid = 'a'\n", "hunks: Extra inputs are not permitted"),
         ("[[hunk]]\nid = 'a'\nfiles = ['f']\nbefore = 'x'\n", "text: Field required"),
         (2 * "[[hunk]]\nid = 'a'\nfiles = ['f']\nbefore = 'x'\ntext = 't'\n", "the same id"),
     ],

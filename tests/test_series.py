@@ -272,7 +272,8 @@ def test_a_hunk_without_a_place_names_file_wanted_and_nearest(
         ("mm/slqb.c.j2", "a\n \tint b;\n", "templates/mm/slqb.c.j2:2: blanks at the end or befo"),
         ("mm/slqb.c.j2", "a\n\n", "templates/mm/slqb.c.j2:2: an empty line ends mm/slqb.c"),
         ("series.toml", "date = 1\n", "series.toml: "),
-        ("series.toml", "[[patch]", "series.toml: "),
+        ("series.toml", "[[patch]", "series.toml: not TOML: "),
+        ("series.toml", "date = 2020-02-02T12:00:00Z\n", "cover: Field required; patch: Field req"),
     ],
 )
 def test_broken_templates_are_one_clear_line(
@@ -280,6 +281,13 @@ def test_broken_templates_are_one_clear_line(
 ) -> None:
     (toy_templates / file).write_text(text)
     assert message in refusal(toy_tree, places, toy_templates)
+
+
+def test_a_template_that_is_no_text_is_named(
+    toy_tree: Path, toy_templates: Path, places: Places
+) -> None:
+    (toy_templates / "parts/queue.c.j2").write_bytes(b"int \xff;\n")
+    assert refusal(toy_tree, places, toy_templates).startswith("templates/mm/slqb.c.j2, or what")
 
 
 @pytest.mark.parametrize(
