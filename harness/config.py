@@ -112,7 +112,8 @@ def arguments(kbuild: Kbuild) -> tuple[str, ...]:
 
 def verify(kbuild: Kbuild, wanted: Sequence[Setting]) -> None:
     """A ConfigError that says of every lost symbol who asked, what came out, and why."""
-    lost = dropped(wanted, resolved(kbuild.config.read_text().splitlines()))
+    in_order = sorted(wanted, key=lambda one: (one.file, one.line))
+    lost = dropped(in_order, resolved(kbuild.config.read_text().splitlines()))
     if not lost:
         return
     reasons = unmet.explain(kbuild, [one.wanted.symbol for one in lost])
