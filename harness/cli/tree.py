@@ -2,9 +2,10 @@
 """`slqb tree`: get, list and describe kernel trees."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from json import dumps
+from shutil import get_terminal_size
 
 import click
 from rich.console import Console
@@ -69,9 +70,8 @@ def describe(app: App, tree: str, json: bool) -> None:
     if json:
         click.echo(dumps(_description(app, taken, found), indent=2))
         return
-    for line in _heading(app, taken, found):
+    for line in (*_heading(app, taken, found), "", *_capabilities(found), ""):
         click.echo(line)
-    _print(_capabilities(found))
     click.echo(f"not found   {', '.join(name for name, proof in found.items() if not proof)}")
 
 
@@ -88,7 +88,7 @@ def _description(app: App, tree: Tree, found: Capabilities) -> dict[str, object]
     }
 
 
-def _heading(app: App, tree: Tree, found: Capabilities) -> Iterable[str]:
+def _heading(app: App, tree: Tree, found: Capabilities) -> Iterator[str]:
     yield f"tree        {tree.name}"
     yield f"version     {tree.release}"
     yield f"origin      {tree.title}"
@@ -110,17 +110,16 @@ def _list(trees: Iterable[Tree]) -> Table:
     return table
 
 
-def _capabilities(found: Capabilities) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("capability", no_wrap=True)
-    table.add_column("proof", no_wrap=True)
-    table.add_column("line", no_wrap=True, overflow="ellipsis")
-    for name, proof in found.items():
-        if proof:
-            table.add_row(name, f"{proof.file}:{proof.line}", Text(" ".join(proof.text.split())))
-    return table
+def _capabilities(found: Capabilities) -> Iterator[str]:
+    """Name, place, and of the line what the terminal has room for."""
+    rows = [(name, f"{it.file}:{it.line}", it.text) for name, it in found.items() if it]
+    names = max((len(name) for name, _, _ in rows), default=0)
+    places = max((len(place) for _, place, _ in rows), default=0)
+    room = get_terminal_size().columns if sys.stdout.isatty() else None
+    for name, place, text in rows:
+        yield f"{name:{names}}  {place:{places}}  {' '.join(text.split())}"[:room]
 
 
 def _print(table: Table) -> None:
-    """As wide as the terminal; without one nothing is cut or wrapped."""
+    """As wide as the terminal; without one nothing is wrapped."""
     Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(table)
