@@ -2,8 +2,8 @@
 """How far a build is: objects done of objects expected, seconds gone of seconds expected.
 
 Expected is what the last build from nothing of the same kind took, kept among the facts in
-the cache. A build that has an image already compiles what changed, and how much that is
-nobody knows before: it shows a count and no end.
+the cache; the first one goes by what the fragments say. A build that has an image already
+compiles what changed, and how much that is nobody knows before: it shows a count and no end.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ class Watch:
         facts: Path,
         *,
         fresh: bool,
+        guess: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.objects = 0
         self._progress, self._facts, self._fresh, self._clock = progress, facts, fresh, clock
         self._past = read_past(facts) if fresh else None
+        self._total = self._past.objects if self._past else guess if fresh else None
         self._began = clock()
 
     def start(self, name: str) -> None:
@@ -55,8 +57,7 @@ class Watch:
         """One line that make printed."""
         if found := OBJECT.match(text):
             self.objects += 1
-            total = self._past.objects if self._past else None
-            self._progress.step(self.objects, total, found["name"])
+            self._progress.step(self.objects, self._total, found["name"])
 
     def remember(self) -> None:
         """Keep what a build from nothing took, for the next one to expect."""

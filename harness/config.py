@@ -55,6 +55,11 @@ def request(
     return merge(join(names, folder) + (() if extra is None else (extra,)))
 
 
+def expected_objects(config: str, folder: Path = CONFIGS) -> int | None:
+    """About how many objects such a kernel has, as the largest of its fragments says."""
+    return max((one.objects for one in join(config.split("+"), folder)), default=0) or None
+
+
 def resolved(lines: Iterable[str]) -> dict[str, str]:
     """The symbols of a .config that are set."""
     found = (ANSWER.fullmatch(line.rstrip()) for line in lines)

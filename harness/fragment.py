@@ -3,14 +3,15 @@
 
 fragment:   line*
 line:       directive | setting | comment | ''
-directive:  '#:' ('uses' | 'overrides') NAME*
+directive:  '#:' ('uses' NAME* | 'overrides' NAME* | 'objects' NUMBER)
 setting:    'CONFIG_' SYMBOL '=' value | '# CONFIG_' SYMBOL ' is not set'
 value:      'y' | 'm' | 'n' | NUMBER | '"' text '"'
 comment:    '#' anything else
 
 `uses` brings other fragments along. Fragments that disagree are an error naming both lines,
 whatever their order, unless one of the two declares that it `overrides` the other's file
-(`*`: any). So the result never depends on the order in which fragments are named.
+(`*`: any). So the result never depends on the order in which fragments are named. `objects`
+is about how many a build from nothing compiles: the first build has no other to go by.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ANY = "*"
 
 SETTING = re.compile(r'CONFIG_(?P<symbol>\w+)=(?P<value>[ymn]|-?\d+|0[xX][\da-fA-F]+|"[^"]*")')
 UNSET = re.compile(r"# CONFIG_(?P<symbol>\w+) is not set")
-DIRECTIVE = re.compile(r"#:\s*(?P<verb>\w+)(?P<names>.*)")
+DIRECTIVE = re.compile(r"#:\s*(?P<verb>\w+)(?P<words>.*)")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Fragment:
     settings: tuple[Setting, ...]
     uses: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    objects: int = 0
 
     @property
     def digest(self) -> str:
@@ -82,23 +84,29 @@ def config_line(symbol: str, value: str) -> str:
 def parse(name: str, file: str, lines: Iterable[str]) -> Fragment:
     """Read the lines of one fragment."""
     settings: list[Setting] = []
-    named: dict[str, tuple[str, ...]] = {"uses": (), "overrides": ()}
+    said: dict[str, list[str]] = {"uses": [], "overrides": [], "objects": []}
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
         if found := SETTING.fullmatch(line) or UNSET.fullmatch(line):
             value = found.groupdict().get("value", "n")
             settings.append(Setting(found["symbol"], value, name, file, number))
         elif found := DIRECTIVE.fullmatch(line):
-            if found["verb"] not in named:
-                raise ConfigError(
-                    f"{file}:{number}: `#: {found['verb']}` is neither `#: uses` nor `#: overrides`"
-                )
-            named[found["verb"]] += tuple(found["names"].split())
+            _direct(said, found["verb"], found["words"].split(), f"{file}:{number}")
         elif line and not line.startswith("#"):
             raise ConfigError(
                 f"{file}:{number}: not a Kconfig setting: {line!r}; write CONFIG_NAME=value"
             )
-    return Fragment(name, tuple(settings), **named)
+    objects = int(said["objects"][-1]) if said["objects"] else 0
+    return Fragment(name, tuple(settings), tuple(said["uses"]), tuple(said["overrides"]), objects)
+
+
+def _direct(said: dict[str, list[str]], verb: str, words: list[str], where: str) -> None:
+    """Take a directive in, or say what is wrong with it."""
+    if verb not in said:
+        raise ConfigError(f"{where}: unknown directive `#: {verb}`; there are: {', '.join(said)}")
+    if verb == "objects" and not (len(words) == 1 and words[0].isdecimal()):
+        raise ConfigError(f"{where}: `#: objects` wants one number")
+    said[verb].extend(words)
 
 
 def command_line(words: Sequence[str]) -> Fragment:

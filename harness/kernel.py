@@ -19,7 +19,15 @@ from pathlib import Path
 from harness import child
 from harness.buildwatch import Watch
 from harness.ccache import CacheUse, read_cache_use
-from harness.config import REQUEST, arguments, configure, confirm, is_configured, request
+from harness.config import (
+    REQUEST,
+    arguments,
+    configure,
+    confirm,
+    expected_objects,
+    is_configured,
+    request,
+)
 from harness.diagnostics import diagnostics, is_ours, missing_on_host, own_files, told
 from harness.errors import BuildError, HarnessError, HostError, Outcome, UserError
 from harness.fragment import Fragment, Setting
@@ -80,6 +88,8 @@ class Plan:
     kbuild: Kbuild
     wanted: tuple[Setting, ...]
     line_map: LineMap | None = None
+    guess: int | None = None
+    """About how many objects it has."""
 
     @property
     def log(self) -> Path:
@@ -130,7 +140,7 @@ def plan_kernel(
     folder = places.builds / source.name / f"{spec.name}{suffix}"
     environment = tools.environment(places)
     kbuild = Kbuild(source, folder, tools, environment, jobs or job_count())
-    return Plan(spec, kbuild, wanted, line_map)
+    return Plan(spec, kbuild, wanted, line_map, expected_objects(spec.config))
 
 
 def build_kernel(
@@ -160,7 +170,8 @@ def _build(plan: Plan, progress: Progress, facts: Path) -> Kernel:
     for stale in (plan.log, plan.kbuild.folder / CACHE_LOG):
         stale.unlink(missing_ok=True)
     _configure(plan, progress)
-    watch = Watch(progress, facts, fresh=not (plan.kbuild.folder / IMAGE).is_file())
+    fresh = not (plan.kbuild.folder / IMAGE).is_file()
+    watch = Watch(progress, facts, fresh=fresh, guess=plan.guess)
     _compile(plan, watch, progress)
     confirm(plan.kbuild, plan.wanted)
     _refuse_own_warnings(plan)

@@ -47,8 +47,15 @@ def test_a_line_that_is_no_setting_is_named(line: str) -> None:
 
 
 def test_unknown_directive_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"one\.config:1: .*override`"):
+    with pytest.raises(ConfigError, match=r"one\.config:1: .*override`; there are: uses"):
         fragment("one", "#: override base")
+
+
+@pytest.mark.parametrize("words", ["", "many", "1 2"])
+def test_objects_is_one_number(words: str) -> None:
+    assert fragment("one", "#: objects 890").objects == 890
+    with pytest.raises(ConfigError, match=r"one\.config:1: .*one number"):
+        fragment("one", f"#: objects {words}")
 
 
 def test_two_that_disagree_name_both_lines() -> None:
