@@ -29,7 +29,7 @@ test: setup ## set up, then run the tests: what CI runs
 
 .PHONY: soak
 soak: setup ## everything and long: all configs, topologies and allocators
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m ''
 	@$(BIN)/slqb run --scale soak --config lean,debug --allocator slqb \
 		--topology uma,2n,4n,asym,memoryless,cpuless,altix $(ARGS)
 	@$(BIN)/slqb run --scale soak --config lean --allocator slub,slab,slob \
