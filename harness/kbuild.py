@@ -9,6 +9,7 @@ lies in: ccache then hits across trees, labels and bisect steps.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from harness.progress import Progress
 from harness.toolchain import Toolchain, job_count
 
 SOURCE_LINK = "src"
+FULL = 1 << 20
+"""Bytes free that count as none."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,25 @@ class Kbuild:
         environment: Mapping[str, str | None] | None = None,
     ) -> str:
         """Run make; what it printed, or a CommandError."""
-        return child.run(
-            self.argv(*words),
-            cwd=self.folder,
-            log=log,
-            env={**self.environment, **(environment or {})},
-            on_line=on_line,
-            outcome=outcome,
-        )
+        argv = self.argv(*words)
+        try:
+            return child.run(
+                argv,
+                cwd=self.folder,
+                log=log,
+                env={**self.environment, **(environment or {})},
+                on_line=on_line,
+                outcome=outcome,
+            )
+        except child.CommandError as error:
+            if error.outcome is outcome and is_full(self.folder):
+                raise child.CommandError(argv, self.folder, child.DISK_FULL) from error
+            raise
+
+
+def is_full(folder: Path) -> bool:
+    """Whether nothing fits on the folder's disk: not every program says why it failed."""
+    return shutil.disk_usage(folder).free < FULL
 
 
 @contextmanager

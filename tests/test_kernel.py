@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -219,3 +220,37 @@ def test_other_settings_mean_another_folder(places: Places, tmp_path: Path) -> N
 
 def test_silent_progress_will_do(toy: Toy) -> None:
     build_plan(toy.plan, toy.places, SilentProgress())
+
+
+SMALL_DISK = 'mount -t tmpfs -o size=$1 slqb-test "$2" && exec "$3" -c "$4" "$5" "$2"'
+BUILD_THERE = """
+import sys
+from pathlib import Path
+from harness import child
+from harness.errors import Outcome
+from harness.kbuild import Kbuild
+from harness.toolchain import Toolchain
+
+source, disk = map(Path, sys.argv[1:])
+kbuild = Kbuild(source, disk / "build", Toolchain("x86_64", "", "toy", None))
+kbuild.prepare()
+try:
+    kbuild.make("fill", log=disk / "log", outcome=Outcome.BUILD)
+except child.CommandError as error:
+    print(error.outcome.name, error.reason)
+"""
+
+
+def test_full_disk_is_seen_when_nobody_says_so(toy: Toy, tmp_path: Path) -> None:
+    """In a mount namespace, so it needs no root."""
+    toy.append("toy.mk", "fill:\n\t@cat /dev/zero > zeros 2> /dev/null || echo odd && false\n")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ("unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK, "sh", "2m", disk)
+    done = subprocess.run(
+        (*words, sys.executable, BUILD_THERE, toy.source),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("HOST the disk is full")
