@@ -235,7 +235,7 @@ source, disk = map(Path, sys.argv[1:])
 kbuild = Kbuild(source, disk / "build", Toolchain("x86_64", "", "toy", None))
 kbuild.prepare()
 try:
-    kbuild.make("fill", log=disk / "log", outcome=Outcome.BUILD)
+    kbuild.make("fill", log=source / "log", outcome=Outcome.BUILD)
 except child.CommandError as error:
     print(error.outcome.name, error.reason)
 """
