@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness import child
-from harness.errors import ConfigError, Outcome
+from harness.errors import ConfigError, Outcome, UserError
 from harness.places import made
 from harness.progress import Progress
 from harness.toolchain import Toolchain, job_count
@@ -50,6 +50,11 @@ class Kbuild:
 
     def prepare(self) -> None:
         """Make the folder, and point its link at the source."""
+        if found := set(f"{self.source}{self.folder}") & set(" :%"):
+            raise UserError(
+                f"kbuild cannot work in a folder with {sorted(found)[0]!r} in its name: "
+                f"{self.folder}; move the cache with SLQB_CACHE"
+            )
         if not (self.source / "Kconfig").is_file():
             raise ConfigError(f"{self.source} is not a kernel tree: it has no Kconfig")
         made(self.folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.config import STAMP, configure, confirm, dropped, is_configured, resolved
-from harness.errors import ConfigError
+from harness.errors import ConfigError, UserError
 from harness.fragment import Setting, merge, parse
 from harness.kbuild import Kbuild
 
@@ -128,6 +128,13 @@ def test_kconfig_file_that_moved_is_noticed(toy_kbuild: Kbuild, change: str) -> 
     else:
         kconfig.unlink()
     assert not is_configured(toy_kbuild, asked("CONFIG_SMP=y"))
+
+
+@pytest.mark.parametrize("name", ["two words", "a:b"])
+def test_folder_that_kbuild_cannot_stand_is_refused(toy_kbuild: Kbuild, name: str) -> None:
+    folder = toy_kbuild.folder.with_name(name)
+    with pytest.raises(UserError, match=f"{name}; move the cache with SLQB_CACHE"):
+        Kbuild(toy_kbuild.source, folder, toy_kbuild.tools).prepare()
 
 
 def test_not_a_kernel_tree(toy_kbuild: Kbuild, tmp_path: Path) -> None:
