@@ -15,27 +15,17 @@ from harness.kernel import Kernel, KernelSpec, build_kernel
 from harness.module import build_modules
 from harness.places import PROJECT, Places
 from harness.progress import SilentProgress
-from harness.tree import Tree
-from harness.worktree import Rendered, render_into_worktree
+from harness.worktree import Rendered
+from tests.kernel.conftest import Build
 
 pytestmark = pytest.mark.kernel
 GUEST = PROJECT / "tests" / "guest"
 QUIET = SilentProgress()
 
 
-@pytest.fixture(scope="module")
-def rendered(linux: Tree, real_places: Places) -> Rendered:
-    return render_into_worktree(linux, real_places)
-
-
-@pytest.fixture(scope="module")
-def kernel(rendered: Rendered, real_places: Places) -> Kernel:
-    return build(rendered, real_places)
-
-
-def build(rendered: Rendered, places: Places, config: str = "lean") -> Kernel:
-    spec = KernelSpec(config=config)
-    return build_kernel(rendered.source, spec, places, QUIET, line_map=rendered.line_map)
+@pytest.fixture
+def kernel(build: Build) -> Kernel:
+    return build(KernelSpec())
 
 
 def test_image_is_an_elf_file_of_this_release(kernel: Kernel) -> None:
@@ -48,7 +38,9 @@ def test_nothing_changed_builds_nothing(
     kernel: Kernel, rendered: Rendered, real_places: Places
 ) -> None:
     before = kernel.image.stat().st_mtime_ns
-    again = build(rendered, real_places)
+    again = build_kernel(
+        rendered.source, KernelSpec(), real_places, QUIET, line_map=rendered.line_map
+    )
     assert again.objects == 0
     assert kernel.image.stat().st_mtime_ns == before
 
