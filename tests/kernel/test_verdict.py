@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The product, run as its users run it: kernels built, booted and judged, and all is well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+RUNS = {
+    "lean": ("--config", "lean", "--topology", "uma,4n,memoryless"),
+    "debug": ("--config", "debug", "--topology", "2n,memoryless"),
+    "the same tests on SLUB": ("--allocator", "slub", "--topology", "2n"),
+    "a minute of stress": ("--case", "slabtest.storm_*", "--scale", "soak", "--topology", "4n"),
+}
+
+
+def run(*words: str) -> tuple[int, dict[str, Any]]:
+    """The exit status of `slqb run`, and its record. A trim period of its own saves waiting."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("slqb"), "run", "--json", "--trim-ms", "200", *words],
+        env=dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=3000,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_run_passes(name: str) -> None:
+    status, record = run(*RUNS[name])
+    assert status == 0, record["reason"]
+    assert record["outcome"] == "PASS"
+    for cell in record["cells"]:
+        assert cell["outcome"] == "PASS"
+        assert not cell["complaints"]
+        assert {case["status"] for case in cell["cases"]} <= {"pass", "skip"}
+        assert any(case["status"] == "pass" for case in cell["cases"])
+
+
+def test_a_boot_keeps_the_trim_period_of_the_allocator() -> None:
+    status, record = run("--case", "user.trim_*", "--topology", "2n", "--trim-ms", "3000")
+    assert status == 0, record["reason"]
