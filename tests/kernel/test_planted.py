@@ -67,7 +67,7 @@ FAULTS = {
         '\\1\tif (!strstarts(l->cache->name, "slabtest"))\n\t\tspin_unlock(&l->remote_free.lock);',
         "slabtest.remote_*",
         Outcome.TIMEOUT,
-        ("--silence", "20"),
+        ("--deadline", "40"),
     ),
 }
 
@@ -131,7 +131,7 @@ PLANTS = {
     "hang": Outcome.TIMEOUT,
     "fail": Outcome.FAIL,
     "plan": Outcome.FAIL,
-    "noload": Outcome.FAIL,
+    "noload": Outcome.BOOT,
     "expectmissing": Outcome.FAIL,
     "expected": Outcome.PASS,
     "initdies": Outcome.CRASH,
