@@ -142,11 +142,13 @@ def assemble(machine: Machine, payload: Path) -> None:
     child.run(argv, cwd=payload.parent, timeout=60)
 
 
-def boot_payload(machine: Machine, accelerator: str, payload: Path, folder: Path) -> Finding:
+def boot_payload(
+    machine: Machine, accelerator: str, payload: Path, folder: Path, patience: float = PATIENCE
+) -> Finding:
     """Whether the payload got through, and where it stopped if not."""
     argv = qemu_command(machine, PROBE_SHAPE, accelerator, Payload(payload))
     try:
-        said = child.run(argv, cwd=folder, timeout=PATIENCE)
+        said = child.run(argv, cwd=folder, timeout=patience)
     except child.CommandError as error:
         timely = "it hung" if error.outcome is Outcome.TIMEOUT else error.reason
         return Finding(False, f"{_last_words(error.tail)}{timely}")

@@ -181,8 +181,8 @@ def _follow(
         if (not samples or now - samples[-1].at >= TICK) and (one := sample(qemu.pid, began)):
             samples.append(one)
         ended = None if console.ended else watch.verdict(now)
-    if console.unfinished:
-        lines.append(Line(console.unfinished, time.monotonic() - began))
+    if (rest := console.rest()) is not None:
+        lines.append(rest)
     return lines, samples, ended
 
 

@@ -41,19 +41,22 @@ class Console:
         self._spawn = fdspawn(source.fileno(), maxread=1 << 16, use_poll=True)
         self._began, self._log = began, log
         self.ended = False
-        self.unfinished = ""
-        """What was said since the last line break."""
+        self._unfinished = b""
 
     def read(self, patience: float) -> Line | None:
         """The next line; None when none came in time or none will come (`ended`)."""
         found = self._spawn.expect_exact([b"\n", EOF, TIMEOUT], timeout=patience)
         raw: bytes = self._spawn.before or b""
+        self._unfinished = raw if found == NOTHING else b""
         if found == NOTHING:
-            self.unfinished = clean(raw)
             return None
-        self.unfinished = ""
         self.ended = found == END
         return self._keep(clean(raw)) if raw or not self.ended else None
+
+    def rest(self) -> Line | None:
+        """What was said since the last line break, for when no more is waited for."""
+        raw, self._unfinished = self._unfinished, b""
+        return self._keep(clean(raw)) if raw else None
 
     def _keep(self, text: str) -> Line:
         line = Line(text, time.monotonic() - self._began)

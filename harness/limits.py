@@ -10,6 +10,8 @@ harness gives up.
 from dataclasses import dataclass
 
 SILENCE = 30.0
+MOST = 10.0
+"""The factor grows no further: the kernel takes no RCU threshold beyond 300 seconds."""
 DEADLINE = {"quick": 300.0, "soak": 3600.0}
 STALLS = {
     "rcupdate.rcu_cpu_stall_timeout": 18,
@@ -48,7 +50,7 @@ def limits_for(
     silence: float | None = None,
 ) -> Limits:
     """The limits of one boot; those given by the user are taken as they are."""
-    factor = slowness * max(1.0, cpus / (2 * cores))
+    factor = min(MOST, slowness * max(1.0, cpus / (2 * cores)))
     return Limits(
         deadline=deadline if deadline is not None else DEADLINE[scale] * factor,
         silence=silence if silence is not None else SILENCE * factor,

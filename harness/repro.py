@@ -93,8 +93,7 @@ def _source(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
 def _joined(words: list[str]) -> str:
     """Words for the shell; $here and $test stay alive."""
     return " ".join(
-        f'"{word}"' if word.startswith(("$here/", "$test")) else shlex.quote(word)
-        for word in words
+        f'"{word}"' if word.startswith(("$here/", "$test")) else shlex.quote(word) for word in words
     )
 
 

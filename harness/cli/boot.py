@@ -69,7 +69,7 @@ def command(app: App, /, **options: Any) -> Outcome:
         kept = _kept(app, recorder, trial)
         verdict = boot_all([(kept, accelerator)], recorder, app.progress, 1)[trial.name]
         recorder.update(outcome=verdict.outcome.name, reason=verdict.reason)
-    return tell(recorder, as_json=options["as_json"])
+    return tell(recorder, as_json=options["json"])
 
 
 def _kept(app: App, recorder: Recorder, trial: Trial) -> Trial:

@@ -3,7 +3,7 @@
 
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ _BOOTING = (
     ),
     click.option("--deadline", type=PATIENCE, metavar="SECONDS", help="For one whole boot."),
     click.option("--silence", type=PATIENCE, metavar="SECONDS", help="Without a console line."),
-    click.option("--json", "as_json", is_flag=True, help="The result as JSON."),
+    click.option("--json", is_flag=True, help="The result as JSON."),
     click.option("--dry-run", is_flag=True, help="Only print the commands."),
 )
 
@@ -55,19 +55,18 @@ def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -
     return command
 
 
-def asked_from(options: dict[str, Any]) -> Asked:
-    """Take the options of `asking` out of a command's options; the seed is drawn if not given."""
-    seed = options.pop("seed")
-    case = options.pop("case")
+def asked_from(options: Mapping[str, Any]) -> Asked:
+    """What the options of `asking` say; the seed is drawn if none is given."""
+    seed, case = options["seed"], options["case"]
     if not case or case.split() != [case]:
         raise UserError(f"--case {case!r}: a pattern without blanks is needed, as in 'slabtest.*'")
     return Asked(
-        suite=options.pop("suite"),
+        suite=options["suite"],
         case=case,
-        scale=options.pop("scale"),
+        scale=options["scale"],
         seed=random.SystemRandom().getrandbits(32) if seed is None else seed,
-        trim_ms=options.pop("trim_ms"),
-        append=options.pop("append"),
+        trim_ms=options["trim_ms"],
+        append=options["append"],
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """slqb parse LOG: the verdict on a saved console log."""
 
-import json
 import sys
+from json import dumps
 from pathlib import Path
 
 import click
@@ -17,13 +17,13 @@ from harness.verdict import Boot, judge
     epilog="Example: slqb parse console.log, or: dmesg | slqb parse -",
 )
 @click.argument("log", metavar="LOG")
-@click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
-def command(log: str, as_json: bool) -> Outcome:
+@click.option("--json", is_flag=True, help="The verdict as JSON.")
+def command(log: str, json: bool) -> Outcome:
     """Judge a saved console LOG (- for standard input)."""
     lines = tuple(saved(_read(log)))
     verdict = judge(Boot(lines))
-    if as_json:
-        click.echo(json.dumps(show.as_data(verdict), indent=1))
+    if json:
+        click.echo(dumps(show.as_data(verdict), indent=1))
     else:
         click.echo("\n".join(show.as_text(verdict)))
     return verdict.outcome

@@ -20,11 +20,12 @@ COLUMNS = ("run", "state", "outcome", "boots", "seconds", "what")
 
 @click.command(epilog="Example: slqb report list, or: slqb report 20260101-120000 --format json")
 @click.argument("run", required=False, metavar="[RUN|list]")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--all", "every", is_flag=True, help="Every test, not only those that failed.")
+@click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--all", is_flag=True, help="Every test, not only those that failed.")
 @click.pass_obj
-def command(app: App, /, run: str | None, form: str, every: bool) -> Outcome:
+def command(app: App, /, run: str | None, **options: Any) -> Outcome:
     """Show a stored RUN (the last one if none is named), or list them all."""
+    form, every = options["format"], options["all"]
     if run == "list":
         _list(app, form)
         return Outcome.PASS

@@ -18,10 +18,38 @@ from harness.session import recorded
 
 @click.command(epilog="Example: slqb run --topology uma,4n,memoryless --config lean,debug")
 @click.option("--tree", default="debian:6.1", show_default=True, help="What to render into.")
-@click.option("--arch", "archs", callback=names, default="x86_64", show_default=True)
-@click.option("--config", "configs", callback=names, default="lean", show_default=True)
-@click.option("--topology", "topologies", callback=names, default="2n", show_default=True)
-@click.option("--allocator", "allocators", callback=names, default="slqb", show_default=True)
+@click.option(
+    "--arch",
+    callback=names,
+    default="x86_64",
+    show_default=True,
+    metavar="A,B",
+    help="Machines of qemu/machines.",
+)
+@click.option(
+    "--config",
+    callback=names,
+    default="lean",
+    show_default=True,
+    metavar="A,B",
+    help="Fragments of configs/, joined by +.",
+)
+@click.option(
+    "--topology",
+    callback=names,
+    default="2n",
+    show_default=True,
+    metavar="A,B",
+    help="Shapes of qemu/topologies.",
+)
+@click.option(
+    "--allocator",
+    callback=names,
+    default="slqb",
+    show_default=True,
+    metavar="A,B",
+    help="slqb, slub, slab, slob.",
+)
 @click.option("--pristine", is_flag=True, help="The tree as it is, without our series.")
 @click.option("--jobs", type=click.IntRange(1), help="Boots at a time.")
 @asking
@@ -32,15 +60,28 @@ def command(app: App, /, **options: Any) -> Outcome:
 
     Lists are separated by commas.
     """
-    asked = asked_from(options)
-    as_json, dry = options.pop("as_json"), options.pop("dry_run")
-    jobs = options.pop("jobs") or cores()
-    plan = Plan(asked=asked, jobs=jobs, **options)
-    if dry:
+    plan = _plan(options)
+    if options["dry_run"]:
         click.echo("\n".join(dry_run(plan, app.places, app.progress)))
         return Outcome.PASS
     wanted_kernels(plan)  # a mistake in the command line needs no record
-    app.progress.note(f"seed: {asked.seed}")
-    with recorded(app.places, tuple(sys.argv), asked.seed, slqb_path()) as recorder:
+    app.progress.note(f"seed: {plan.asked.seed}")
+    with recorded(app.places, tuple(sys.argv), plan.asked.seed, slqb_path()) as recorder:
         carry_out(plan, Tools(app.places, app.progress, recorder))
-    return tell(recorder, as_json=as_json)
+    return tell(recorder, as_json=options["json"])
+
+
+def _plan(options: dict[str, Any]) -> Plan:
+    return Plan(
+        tree=options["tree"],
+        archs=options["arch"],
+        configs=options["config"],
+        topologies=options["topology"],
+        allocators=options["allocator"],
+        asked=asked_from(options),
+        accel=options["accel"],
+        jobs=options["jobs"] or cores(),
+        deadline=options["deadline"],
+        silence=options["silence"],
+        pristine=options["pristine"],
+    )
