@@ -36,7 +36,7 @@ static bool counted_alike(const char *field, long *nodes, long *machine)
 		before = meminfo_kib("/proc/meminfo", field);
 		*nodes = sum_nodes(field);
 		*machine = meminfo_kib("/proc/meminfo", field);
-		if (*machine > 0 && *nodes >= (before < *machine ? before : *machine) - slack &&
+		if (*machine >= 0 && *nodes >= (before < *machine ? before : *machine) - slack &&
 		    *nodes <= (before > *machine ? before : *machine) + slack)
 			return true;
 		sleep_ms(50);

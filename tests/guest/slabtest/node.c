@@ -171,7 +171,7 @@ static void judge_local(struct st *t, struct local *local, unsigned int cpu)
 	unsigned int i;
 
 	slabs = st_slabs_of(local->objects, local->count, &pages, &most);
-	if (most && !IS_ENABLED(CONFIG_SLOB))
+	if (most)
 		st_check(t, slabs <= local->count / most + room,
 			 "CPU %u: %u objects, up to %u in a slab, took %u slabs", cpu,
 			 local->count, most, slabs);
@@ -183,8 +183,7 @@ static void judge_local(struct st *t, struct local *local, unsigned int cpu)
 
 /*
  * Guards: a CPU is served from the nearest memory, its own or not, and fills a slab before it
- * takes the next: N objects take N / (objects in a slab) slabs and a few. (SLOB's pages are
- * shared by all caches: for it only the node is looked at.)
+ * takes the next: N objects take N / (objects in a slab) slabs and a few.
  */
 static void node_local(struct st *t)
 {
@@ -195,6 +194,10 @@ static void node_local(struct st *t)
 
 	if (!st_check(t, local.objects, "no memory"))
 		return;
+	if (IS_ENABLED(CONFIG_SLOB)) {
+		t->skip = "SLOB has no slabs: a page of any node is shared by all caches";
+		goto out;
+	}
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		for_each_online_cpu(cpu) {
 			local.count = count;
@@ -207,6 +210,7 @@ static void node_local(struct st *t)
 			kmem_cache_destroy(local.cache);
 		}
 	}
+out:
 	kvfree(local.objects);
 }
 
