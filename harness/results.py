@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from harness.ktap import Block, Expectation, Status, Stream, Test, read
 
 BAD = frozenset({Status.FAIL, Status.MISSING})
+EXPLAINS = BAD | {Status.KNOWN}
+"""A group may be not ok because of a test in it that is."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ def _take_test(found: Report, test: Test, above: str) -> None:
     before = len(found.cases)
     for block in inside:
         _take_block(found, block, path, test.last)
-    told = any(case.status in BAD for case in found.cases[before:])
-    if test.status in BAD and not told:
+    explained = any(case.status in EXPLAINS for case in found.cases[before:])
+    if test.status in BAD and not explained:
         reason = test.reason or "not ok, although every test in it passed"
         found.cases.append(Case(path, test.status, reason, test.first, test.last))
 

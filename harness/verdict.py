@@ -114,7 +114,8 @@ def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     charges, unmet = _charge(tests, told, [*tests.declared, *declared])
     cases = tuple(_judged(tests.cases, charges, unmet))
     ended = boot.ended or _seen_end(texts, told)
-    findings = tuple(_findings(boot, ended, tests, cases, charges)) or tuple(_nothing(boot, cases))
+    found = [*_findings(boot, ended, tests, charges), *_broken_promises(unmet)]
+    findings = tuple(found or _nothing(boot, cases))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
     return Verdict(outcome, reason, cases, tuple(charges), findings)
@@ -183,18 +184,23 @@ def _seen_end(texts: list[str], told: list[Complaint]) -> Ended | None:
 
 
 def _findings(
-    boot: Boot, ended: Ended | None, tests: Report, cases: Sequence[Case], charges: list[Charge]
+    boot: Boot, ended: Ended | None, tests: Report, charges: list[Charge]
 ) -> Iterator[Finding]:
-    """Everything that keeps this boot from passing."""
+    """Everything that keeps this boot from passing; tests count as they said themselves."""
     reached = _reached(boot, tests)
     if tests.bail is not None:
         yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}")
     yield from _end_findings(boot, ended, reached)
     yield from _complaint_findings(boot, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
-    for case in cases:
+    for case in tests.cases:
         if case.status is Status.FAIL or (case.status is Status.MISSING and not cut_short):
             yield Finding(Outcome.FAIL, f"{case.path}: {case.reason or 'not ok'}")
+
+
+def _broken_promises(unmet: list[tuple[Declared, int]]) -> Iterator[Finding]:
+    for wish, seen in unmet:
+        yield Finding(Outcome.FAIL, f"{wish.path}: {_absent(wish.expectation, seen)}")
 
 
 def _nothing(boot: Boot, cases: Sequence[Case]) -> Iterator[Finding]:

@@ -99,7 +99,9 @@ def test_a_shape_says_all_there_is(count: int, data: st.DataObject) -> None:
         Node(cpus=data.draw(st.integers(1, 4)), memory_mib=data.draw(st.integers(1, 512)))
         for _ in range(count)
     ]
-    rows = [[LOCAL if i == j else 11 + (i * 7 + j) % 40 for j in range(count)] for i in range(count)]
+    rows = [
+        [LOCAL if i == j else 11 + (i * 7 + j) % 40 for j in range(count)] for i in range(count)
+    ]
     topology = Topology.model_validate(
         {"name": "t", "description": "t", "nodes": nodes, "distances": rows}
     )

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Complaints: found, told apart, one for each event. Whole logs are in test_logs.py."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.complaint import ANY_HEADLINE, HEADLINES, Complaint, Kind, complaints
+
+WARN = (
+    "------------[ cut here ]------------",
+    "WARNING: CPU: 1 PID: 41 at mm/slqb.c:412 flush+0x4c/0x90",
+    "Call Trace:",
+    " <TASK>",
+    " flush+0x4c/0x90",
+    " </TASK>",
+    "---[ end trace 0000000000000000 ]---",
+)
+
+
+def kinds(*lines: str) -> list[Kind]:
+    return [complaint.kind for complaint in complaints(lines)]
+
+
+def only(*lines: str) -> Complaint:
+    [complaint] = complaints(lines)
+    return complaint
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("Kernel panic - not syncing: Attempted to kill init!", Kind.PANIC),
+        ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", Kind.KASAN),
+        ("BUG: KFENCE: use-after-free read in f+0x1/0x2", Kind.KFENCE),
+        ("BUG: KCSAN: data-race in f / g", Kind.KCSAN),
+        ("UBSAN: shift-out-of-bounds in mm/slqb.c:1:2", Kind.UBSAN),
+        ("WARNING: possible irq lock inversion dependency detected", Kind.LOCKDEP),
+        ("WARNING: Nested lock was not taken", Kind.LOCKDEP),
+        ("BUG: MAX_LOCKDEP_CHAINS too low!", Kind.LOCKDEP),
+        ("BUG: spinlock bad magic on CPU#0, init/1", Kind.LOCKDEP),
+        ("BUG: spinlock lockup suspected on CPU#0", Kind.LOCKDEP),
+        ("BUG: sleeping function called from invalid context at mm/x.c:1", Kind.ATOMIC),
+        ("BUG: scheduling while atomic: init/1/0x00000002", Kind.ATOMIC),
+        ("watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [init:1]", Kind.SOFT_LOCKUP),
+        ("NMI watchdog: Watchdog detected hard LOCKUP on cpu 0", Kind.HARD_LOCKUP),
+        ("BUG: workqueue lockup - pool cpus=0 node=0 stuck for 31s!", Kind.WORKQUEUE),
+        ("INFO: task init:1 blocked for more than 22 seconds.", Kind.HUNG_TASK),
+        ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", Kind.RCU_STALL),
+        ("rcu: INFO: rcu_sched self-detected stall on CPU", Kind.RCU_STALL),
+        ("rcu: INFO: rcu_tasks detected stalls on tasks:", Kind.RCU_STALL),
+        (
+            "rcu: INFO: rcu_sched detected expedited stalls on CPUs/tasks: { 1-... }",
+            Kind.RCU_STALL,
+        ),
+        ("BUG kmalloc-64 (Not tainted): Left Redzone overwritten", Kind.SLAB),
+        ("BUG my-cache: freed twice", Kind.SLAB),
+        ("BUG Acpi-State (Tainted: G    B): Freechain corrupt", Kind.SLAB),
+        ("slab error in kmem_cache_destroy(): cache `x': Can't free all objects", Kind.SLAB),
+        ("list_del corruption. next->prev should be x, but was y", Kind.LIST),
+        ("hlist_add_head corruption. x", Kind.LIST),
+        ("refcount_t: addition on 0; use-after-free.", Kind.REFCOUNT),
+        ("BUG: Bad page state in process init  pfn:03b1c", Kind.PAGE),
+        ("BUG: Bad rss-counter state mm:x type:MM_ANONPAGES val:1", Kind.PAGE),
+        ("init: page allocation failure: order:0, mode:0x800", Kind.NO_PAGE),
+        ("SLQB: Unable to allocate memory on node 1", Kind.NO_PAGE),
+        ("BUG: kernel NULL pointer dereference, address: 0000000000000000", Kind.OOPS),
+        ("BUG: unable to handle page fault for address: ffffffffdeadbeef", Kind.OOPS),
+        ("BUG: stack guard page was hit at x", Kind.OOPS),
+        ("Unable to handle kernel paging request at virtual address dead", Kind.OOPS),
+        ("general protection fault: 0000 [#1] SMP", Kind.OOPS),
+        ("traps: PANIC: double fault, error_code: 0x0", Kind.OOPS),
+        ("divide error: 0000 [#1] SMP", Kind.OOPS),
+        ("Oops: Kernel access of bad area, sig: 11 [#1]", Kind.OOPS),
+        ("kernel BUG at mm/slqb.c:99!", Kind.BUG),
+        ("BUG: something nobody knows", Kind.BUG),
+        ("subsystem: BUG: something else", Kind.BUG),
+        ("WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2", Kind.WARNING),
+        ("WARNING: something said so", Kind.WARNING),
+        ("Kernel unaligned access at TPC[4]", Kind.UNALIGNED),
+        ("init[44]: segfault at 8 ip 0 sp 0 error 4 in init", Kind.USER),
+        ("kmemleak: 1 new suspected memory leaks (see x)", Kind.LEAK),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "[   12.345678] ", "<4>[    1.000000][    C1] "])
+def test_a_headline_has_its_kind(line: str, kind: Kind, prefix: str) -> None:
+    assert kinds("all is well", prefix + line) == [kind]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    # case: WARNING: a test talks",
+        "# BUG: and another",
+        "ok 1 BUG: this is a name",
+        "slqb-guest: BUG",
+        "Spectre V2 : WARNING: Unprivileged eBPF is enabled",
+        "Debugging is on",
+        "INFO: lockdep is turned off.",
+        "rcu: Hierarchical RCU implementation.",
+        "rcu: \tRCU debug extended QS entry/exit.",
+        "slub_debug: WARNING-free",
+        "init invoked oom-killer: gfp_mask=0x1",
+        "Out of memory: Killed process 55 (init)",
+        "FAULT_INJECTION: forcing a failure.",
+        "Slab 0x0000 objects=32 used=4",
+        "smpboot: CPU 1 is now offline",
+        "Warning: unable to open an initial console.",
+        "ACPI BIOS Warning (bug): Optional FADT field",
+        "SLUB: HWalign=64, Order=0-3, MinObjects=0, CPUs=4, Nodes=2",
+    ],
+)
+def test_what_only_sounds_bad_is_no_complaint(line: str) -> None:
+    assert kinds(line) == []
+
+
+def test_one_event_is_one_complaint() -> None:
+    complaint = only(*WARN)
+    assert (complaint.first, complaint.last) == (0, 6)
+    assert complaint.headline == WARN[1]
+
+
+def test_what_the_caller_of_warn_says_belongs_to_it() -> None:
+    complaint = only(WARN[0], "three objects too many", *WARN[1:])
+    assert complaint.heads == ["three objects too many"]
+    assert complaint.matches("objects too many")
+    assert complaint.matches(r"WARNING.*flush")
+    assert not complaint.matches("too few")
+
+
+def test_two_events_in_a_row_are_two() -> None:
+    assert kinds(*WARN, *WARN) == [Kind.WARNING] * 2
+
+
+def test_an_oops_right_after_a_warning_is_not_swallowed() -> None:
+    oops = ("BUG: kernel NULL pointer dereference, address: 08", "Oops: 0000 [#1] SMP")
+    assert kinds(*WARN, *oops) == [Kind.WARNING, Kind.OOPS]
+    assert kinds(*WARN[:5], "general protection fault: 0000 [#1]") == [Kind.WARNING, Kind.OOPS]
+
+
+def test_a_panic_after_an_oops_is_told_of_its_own() -> None:
+    bug = ("kernel BUG at x.c:1!", "invalid opcode: 0000 [#1]")
+    assert kinds(*bug, "Kernel panic - not syncing: F") == [Kind.BUG, Kind.PANIC]
+
+
+def test_a_stack_that_nothing_explains_is_a_complaint() -> None:
+    assert kinds("CPU: 1 PID: 1", "Call Trace:", " f+0x1/0x2") == [Kind.STACK]
+
+
+def test_a_result_ends_a_complaint() -> None:
+    assert kinds("BUG: Bad page state in x", "    ok 1 a", "Call Trace:") == [
+        Kind.PAGE,
+        Kind.STACK,
+    ]
+
+
+def test_the_dump_of_a_killed_process_is_no_complaint() -> None:
+    oom = ("init invoked oom-killer: x", "Call Trace:", " f+0x1/0x2", "Mem-Info:", "active: 1")
+    assert kinds(*oom) == []
+    assert kinds(*oom, "Call Trace:") == [Kind.STACK]
+    assert kinds(*oom[:2], *WARN) == [Kind.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("bits", "odd"),
+    [
+        (0, ""),
+        (1 << 12, ""),
+        (1 << 12 | 1 << 13 | 1 << 18, ""),
+        (1 << 9, "W"),
+        (1 << 5 | 1 << 7, "BD"),
+        (1 << 14, "L"),
+    ],
+)
+def test_taint_that_the_console_does_not_explain(bits: int, odd: str) -> None:
+    found = complaints([f"slqb-guest: taint {bits}"])
+    assert [one.headline for one in found] == (
+        [f"the kernel is tainted ({odd}), and the console does not say why"] if odd else []
+    )
+
+
+def test_taint_that_a_complaint_explains() -> None:
+    assert kinds(*WARN, f"slqb-guest: taint {1 << 9}") == [Kind.WARNING]
+
+
+def test_the_quick_look_misses_nothing_the_careful_one_finds() -> None:
+    for _, pattern in HEADLINES:
+        assert pattern.pattern in ANY_HEADLINE.pattern
+
+
+@given(st.lists(st.text(max_size=60), max_size=20))
+def test_nothing_makes_the_scan_fail(lines: list[str]) -> None:
+    for complaint in complaints(lines):
+        assert 0 <= complaint.first <= complaint.last < len(lines)
+
+
+@given(st.lists(st.sampled_from([*WARN, "all is well", "    ok 1 a", ""]), max_size=40))
+def test_complaints_come_in_order_and_apart(lines: list[str]) -> None:
+    found = complaints(lines)
+    assert all(a.last < b.first for a, b in pairwise(found))

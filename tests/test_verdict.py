@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Two channels, one verdict. Whole logs are in test_logs.py; here are the ends of boots."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.boot import Ended
+from harness.console import Line
+from harness.errors import Outcome
+from harness.ktap import Expectation, Status
+from harness.results import Declared
+from harness.verdict import SEVERITY, Boot, Verdict, judge, worst
+from tests.fakes import FAILS, GUEST, PASSES
+
+STALL = "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:\n"
+WARN = "WARNING: CPU: 0 PID: 1 at mm/slqb.c:1 f+0x1/0x2\n"
+PANIC = "Kernel panic - not syncing: a test\n"
+BEFORE = "Linux version 6.1.0\nRun /init as init process\n"
+
+
+def verdict(text: str, ended: Ended | None, *, starved: bool = False) -> Verdict:
+    lines = tuple(Line(line, float(at)) for at, line in enumerate(text.splitlines()))
+    return judge(Boot(lines, ended, starved=lambda _at: starved, qemu_said="killed"))
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "outcome"),
+    [
+        (PASSES, Ended.POWEROFF, Outcome.PASS),
+        (FAILS, Ended.POWEROFF, Outcome.FAIL),
+        (PASSES.replace("    ok 2", WARN + "    ok 2"), Ended.POWEROFF, Outcome.CRASH),
+        (FAILS.replace("    not ok 2", WARN + "    not ok 2"), Ended.POWEROFF, Outcome.CRASH),
+        # it ended in the middle of the tests
+        (GUEST, Ended.HANG, Outcome.TIMEOUT),
+        (GUEST, Ended.TIMEOUT, Outcome.TIMEOUT),
+        (GUEST, Ended.QEMU_DIED, Outcome.HOST),
+        (GUEST, Ended.RESET, Outcome.CRASH),
+        (GUEST, Ended.POWEROFF, Outcome.FAIL),
+        (GUEST + PANIC, Ended.PANIC, Outcome.CRASH),
+        # stalls say why it hung, other complaints say more than that it hung
+        (GUEST + STALL, Ended.HANG, Outcome.TIMEOUT),
+        (GUEST + STALL, Ended.TIMEOUT, Outcome.TIMEOUT),
+        (GUEST + WARN, Ended.HANG, Outcome.CRASH),
+        (PASSES.replace("    ok 2", STALL + "    ok 2"), Ended.POWEROFF, Outcome.CRASH),
+        # what was seen before QEMU died still was
+        (GUEST + WARN, Ended.QEMU_DIED, Outcome.CRASH),
+        (GUEST.replace("    ok 1 one", "    not ok 1 one"), Ended.QEMU_DIED, Outcome.FAIL),
+        # it ended before the tests
+        ("", Ended.POWEROFF, Outcome.BOOT),
+        ("", Ended.QEMU_DIED, Outcome.HOST),
+        ("", Ended.HANG, Outcome.TIMEOUT),
+        (BEFORE, Ended.POWEROFF, Outcome.BOOT),
+        (BEFORE, Ended.RESET, Outcome.BOOT),
+        (BEFORE, Ended.HANG, Outcome.TIMEOUT),
+        (BEFORE + PANIC, Ended.PANIC, Outcome.BOOT),
+        (BEFORE + WARN + PANIC, Ended.PANIC, Outcome.BOOT),
+        (BEFORE + WARN, Ended.HANG, Outcome.CRASH),
+    ],
+)
+def test_the_outcome_of_a_boot(text: str, ended: Ended, outcome: Outcome) -> None:
+    found = verdict(text, ended)
+    assert found.outcome is outcome
+    assert bool(found.reason) == (outcome is not Outcome.PASS)
+
+
+@pytest.mark.parametrize("ended", [Ended.HANG, Ended.TIMEOUT])
+def test_a_hang_while_the_host_starved_the_guest_is_the_hosts(ended: Ended) -> None:
+    found = verdict(GUEST, ended, starved=True)
+    assert found.outcome is Outcome.HOST
+    assert found.reason.startswith("the host starved the guest; ")
+
+
+def test_a_stall_while_the_host_starved_the_guest_is_the_hosts() -> None:
+    text = PASSES.replace("    ok 2", STALL + "    ok 2")
+    assert verdict(text, Ended.POWEROFF, starved=True).outcome is Outcome.HOST
+
+
+def test_a_crash_stays_a_crash_however_busy_the_host() -> None:
+    text = PASSES.replace("    ok 2", WARN + "    ok 2")
+    assert verdict(text, Ended.POWEROFF, starved=True).outcome is Outcome.CRASH
+
+
+def test_a_complaint_fails_the_test_that_was_running() -> None:
+    found = verdict(PASSES.replace("    ok 2", WARN + "    ok 2"), Ended.POWEROFF)
+    status = {case.path: case.status for case in found.cases}
+    assert status["slabtest.one"] is Status.PASS
+    assert status["slabtest.two"] is Status.FAIL
+
+
+def test_a_hang_names_the_test_and_the_last_line() -> None:
+    found = verdict(GUEST, Ended.HANG)
+    assert "last: '# start: two'" in found.reason
+    assert ("slabtest.two", Status.MISSING) in [(c.path, c.status) for c in found.cases]
+
+
+def test_why_qemu_died_is_said() -> None:
+    assert verdict(GUEST, Ended.QEMU_DIED).reason == "QEMU died: killed"
+
+
+def test_the_shape_alone_is_no_test_unless_nothing_else_was_wanted() -> None:
+    text = GUEST[: GUEST.index("    KTAP version 1\n    # Subtest: slabtest")]
+    lines = tuple(Line(line) for line in text.replace("1..2", "1..1", 1).splitlines())
+    assert judge(Boot(lines, Ended.POWEROFF)).outcome is Outcome.BOOT
+    assert judge(Boot(lines, Ended.POWEROFF, tests_wanted=False)).outcome is Outcome.PASS
+
+
+def test_complaints_may_be_declared_from_outside() -> None:
+    text = PASSES.replace("    ok 2", WARN + "    ok 2")
+    lines = tuple(Line(line) for line in text.splitlines())
+    wish = Declared("slabtest.two", Expectation("WARNING.*slqb"))
+    assert judge(Boot(lines, Ended.POWEROFF), [wish]).outcome is Outcome.PASS
+    elsewhere = Declared("slabtest.one", Expectation("WARNING.*slqb"))
+    assert judge(Boot(lines, Ended.POWEROFF), [elsewhere]).outcome is Outcome.CRASH
+
+
+def test_nothing_at_all_is_no_pass() -> None:
+    assert worst([]) is Outcome.BOOT
+
+
+def test_every_outcome_has_its_place() -> None:
+    assert set(SEVERITY) == set(Outcome)
+    assert len(SEVERITY) == len(set(SEVERITY))
+
+
+def test_the_documented_precedence() -> None:
+    order = (Outcome.CRASH, Outcome.TIMEOUT, Outcome.BOOT, Outcome.FAIL, Outcome.HOST, Outcome.PASS)
+    for worse, better in pairwise(order):
+        assert worst([better, worse]) is worse
+
+
+@given(st.lists(st.sampled_from(list(Outcome)), min_size=1), st.sampled_from(list(Outcome)))
+def test_one_more_outcome_never_makes_it_better(outcomes: list[Outcome], more: Outcome) -> None:
+    assert SEVERITY.index(worst([*outcomes, more])) >= SEVERITY.index(worst(outcomes))
+    assert worst([*outcomes, more]) in [*outcomes, more]
