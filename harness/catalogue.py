@@ -7,6 +7,7 @@ unknown keys, wrong types, values out of range), and every fault is one line tha
 the file and the key.
 """
 
+import json
 import tomllib
 from pathlib import Path
 from typing import TypeVar
@@ -36,11 +37,12 @@ def names(folder: Path) -> tuple[str, ...]:
 def load(kind: str, folder: Path, name: str, model: type[AnyEntry]) -> AnyEntry:
     """The record of that name, or a UserError that lists the known ones.
 
-    A name that ends in .toml is the path of a record kept elsewhere.
+    A name that ends in .toml or .json is the path of a record kept elsewhere.
     """
     known = names(folder)
-    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
-    if not path.is_file() or (name not in known and not name.endswith(".toml")):
+    elsewhere = name.endswith((".toml", ".json"))
+    path = Path(name) if elsewhere else folder / f"{name}.toml"
+    if not path.is_file() or (name not in known and not elsewhere):
         raise UserError(f"unknown {kind} {name!r}; known: {', '.join(known)}")
     return read(path, model)
 
@@ -48,15 +50,21 @@ def load(kind: str, folder: Path, name: str, model: type[AnyEntry]) -> AnyEntry:
 def read(path: Path, model: type[AnyEntry]) -> AnyEntry:
     """One file, checked."""
     try:
-        table = tomllib.loads(path.read_text())
+        text = path.read_text()
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not TOML: {error}") from error
+    except ValueError as error:  # of either decoder, or of the encoding
+        raise UserError(f"{path}: not {path.suffix[1:].upper()}: {error}") from error
     try:
-        return model.model_validate({"name": path.stem, **table})
+        return model.model_validate({"name": path.stem, **table} if isinstance(table, dict) else {})
     except ValidationError as error:
         raise UserError(f"{path}: {faults(error)}") from error
+
+
+def save(entry: Entry, path: Path) -> None:
+    """Keep a record beside what was done with it; the path ends in .json."""
+    path.write_text(entry.model_dump_json(indent=1) + "\n")
 
 
 def faults(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 
 RUN/result.json      all of it; its form has a version (SCHEMA)
 RUN/repro.sh         repeats a failing test (repro.py)
-RUN/CELL/            console.log, qemu.log: one boot
+RUN/CELL/            one boot: console.log, qemu.log, the machine and topology as they were then
 RUN/KERNEL/          vmlinux, config, build.log, initramfs: hard links into the store
 store/               content, named by its digest: one copy however many runs used it
 
@@ -34,6 +34,7 @@ from harness.places import Places, made
 SCHEMA: Literal["slqb-run/1"] = "slqb-run/1"
 RESULT = "result.json"
 STORE = "store"
+MACHINE, TOPOLOGY = "machine.json", "topology.json"
 
 
 class Part(BaseModel):

@@ -9,7 +9,7 @@ needs this project's `slqb`; the plain QEMU command stands in the script for tho
 import shlex
 from pathlib import Path
 
-from harness.record import CellRecord, KernelRecord, RunRecord
+from harness.record import MACHINE, TOPOLOGY, CellRecord, KernelRecord, RunRecord
 
 SCRIPT = "repro.sh"
 TEMPLATE = """\
@@ -76,7 +76,8 @@ def _boot(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
     words = ["boot", "--kernel", f"$here/{kernel.image}"]
     if kernel.initramfs:
         words += ["--initramfs", f"$here/{kernel.initramfs}"]
-    words += ["--machine", cell.machine, "--topology", cell.topology]
+    words += ["--machine", f"$here/{cell.folder}/{MACHINE}"]
+    words += ["--topology", f"$here/{cell.folder}/{TOPOLOGY}"]
     words += ["--accel", record.host.accelerator, *cell.asked.options(), "--case", "$test"]
     return _joined(words)
 

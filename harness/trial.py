@@ -15,12 +15,14 @@ from harness import hostload, show
 from harness.accelerator import Accelerator
 from harness.asked import Asked
 from harness.boot import BootRequest, BootResult, cores
+from harness.catalogue import save
 from harness.decode import decoded
 from harness.ktap import Status
 from harness.limits import Limits
 from harness.machine import Machine, Payload
+from harness.places import made
 from harness.progress import Progress
-from harness.record import CaseRecord, ComplaintRecord, Recorder
+from harness.record import MACHINE, TOPOLOGY, CaseRecord, ComplaintRecord, Recorder
 from harness.topology import Topology
 from harness.verdict import Boot, Verdict, judge
 
@@ -70,6 +72,9 @@ def attempt(
 ) -> Verdict | None:
     """Boot, judge, record; None if `stop` was set meanwhile and the boot was cut off."""
     argv = booting.command(trial.request, accelerator)
+    made(trial.folder)
+    save(trial.machine, trial.folder / MACHINE)
+    save(trial.topology, trial.folder / TOPOLOGY)
     recorder.cell(trial.name, status="running", argv=argv, cmdline=trial.cmdline)
     result = booting.boot(trial.request, accelerator, progress)
     if stop is not None and stop.is_set():
