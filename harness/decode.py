@@ -29,13 +29,12 @@ class Symbols:
     """A kernel's symbol table."""
 
     def __init__(self, listing: str) -> None:
-        rows = [row.split() for row in listing.splitlines()]
-        code = [(int(row[0], 16), row[2]) for row in rows if len(row) == 3 and row[1] in "tTwW"]
-        self._sorted = sorted(code)
+        rows = [row for row in map(str.split, listing.splitlines()) if len(row) == 3]
+        self._sorted = sorted((int(row[0], 16), row[2]) for row in rows if row[1] in "tTwW")
         self._by_name: dict[str, list[int]] = {}
         for address, name in self._sorted:
             self._by_name.setdefault(name, []).append(address)
-        self._end = self._by_name.get("_etext", [0])[0]
+        self._end = next((int(row[0], 16) for row in rows if row[2] == "_etext"), 0)
 
     def address(self, symbol: str, offset: int) -> int | None:
         """Where a frame lies; None if the name is not known, or not unique."""

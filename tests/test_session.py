@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots side by side, and a record that is closed however the work ends."""
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.accelerator import Accelerator
+from harness.asked import Asked
+from harness.errors import BuildError, HostError, Outcome
+from harness.limits import Limits
+from harness.places import Places
+from harness.progress import SilentProgress
+from harness.record import CellRecord, Recorder, begin, load, runs
+from harness.session import boot_all, recorded
+from harness.topology import load_topology
+from harness.trial import Trial
+from tests.fakes import FAILS, PASSES, fake_machine
+
+TCG = Accelerator("tcg", "a test")
+QUIET = SilentProgress()
+SLQB = Path("/nowhere/slqb")
+
+
+def trial(folder: Path, recorder: Recorder, name: str, text: str, act: str = "exit 0") -> Trial:
+    """A boot of its own fake QEMU."""
+    home = folder / f"fake-{name}"
+    home.mkdir()
+    machine = fake_machine(home, text, act)
+    recorder.add(CellRecord(name=name, kernel="k", machine=machine.name, topology="up"))
+    return Trial(
+        name=name,
+        machine=machine,
+        topology=load_topology("up"),
+        kernel=Path("vmlinux"),
+        initramfs=None,
+        asked=Asked(),
+        limits=Limits(deadline=60, silence=30),
+        folder=recorder.folder / name,
+    )
+
+
+@pytest.fixture
+def recorder(places: Places) -> Recorder:
+    return begin(places, ("slqb",), 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8])
+def test_each_boot_has_its_own_verdict(tmp_path: Path, recorder: Recorder, jobs: int) -> None:
+    texts = {"a": PASSES, "b": FAILS, "c": PASSES, "d": "", "e": FAILS}
+    trials = [(trial(tmp_path, recorder, name, text), TCG) for name, text in texts.items()]
+    verdicts = boot_all(trials, recorder, QUIET, jobs)
+    wanted = {"a": "PASS", "b": "FAIL", "c": "PASS", "d": "BOOT", "e": "FAIL"}
+    assert {name: verdict.outcome.name for name, verdict in verdicts.items()} == wanted
+    cells = load(recorder.folder).cells
+    assert {cell.name: cell.outcome for cell in cells} == wanted
+    assert all((recorder.folder / name / "console.log").is_file() for name in texts)
+
+
+def test_boots_run_side_by_side_but_no_more_than_asked(tmp_path: Path, recorder: Recorder) -> None:
+    act = "echo x >> ../../running; sleep 0.5; exit 0"
+    trials = [(trial(tmp_path, recorder, name, PASSES, act), TCG) for name in "abcd"]
+    began = time.monotonic()
+    boot_all(trials, recorder, QUIET, 2)
+    assert 1.0 <= time.monotonic() - began < 1.9
+
+
+def in_its_own_process(work: Callable[[Path], None], folder: Path) -> None:
+    """What ends all children starts none afterwards: it would end this test run, too."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(folder,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def begun(folder: Path) -> Recorder:
+    return begin(Places(folder / "cache", folder / "runs"), ("slqb",), 1)
+
+
+def outcomes(recorder: Recorder) -> dict[str, str | None]:
+    return {cell.name: cell.outcome for cell in load(recorder.folder).cells}
+
+
+def stop_all(folder: Path) -> None:
+    recorder = begun(folder)
+    slow = trial(folder, recorder, "slow", PASSES, "exec sleep 60")
+    missing = trial(folder, recorder, "missing", PASSES)
+    (folder / "fake-missing" / "fake-qemu").unlink()
+    began = time.monotonic()
+    with pytest.raises(HostError, match="not installed"):
+        boot_all([(slow, TCG), (missing, TCG)], recorder, QUIET, 2)
+    assert time.monotonic() - began < 20
+    assert outcomes(recorder) == {"slow": None, "missing": None}  # cut off is not judged
+
+
+def test_what_stops_one_boot_stops_all(tmp_path: Path) -> None:
+    in_its_own_process(stop_all, tmp_path)
+
+
+@dataclass
+class InterruptsOnce:
+    """A progress that behaves as if Ctrl-C came when the first boot is done."""
+
+    noted: int = 0
+
+    def stage(self, name: str, expected: float | None = None) -> None: ...
+    def step(self, done: int, total: int | None = None, label: str = "") -> None: ...
+    def done(self, result: str = "") -> None: ...
+
+    def note(self, text: str) -> None:
+        self.noted += 1
+        raise KeyboardInterrupt
+
+
+def interrupt(folder: Path) -> None:
+    recorder = begun(folder)
+    acts = {"quick": "exit 0", "slow": "exec sleep 60", "later": "exec sleep 60"}
+    trials = [(trial(folder, recorder, n, PASSES, act), TCG) for n, act in acts.items()]
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        boot_all(trials, recorder, InterruptsOnce(), 2)
+    assert time.monotonic() - began < 20
+    assert threading.active_count() == 1
+    assert outcomes(recorder) == {"quick": "PASS", "slow": None, "later": None}
+
+
+def test_an_interrupt_ends_every_boot_and_judges_none_of_them(tmp_path: Path) -> None:
+    in_its_own_process(interrupt, tmp_path)
+
+
+def closed(places: Places, work: Callable[[Recorder], None]) -> tuple[str, str | None, str]:
+    """How the record says the work ended."""
+    try:
+        with recorded(places, ("slqb",), 1, SLQB) as recorder:
+            work(recorder)
+    except (KeyboardInterrupt, HostError, BuildError):
+        pass
+    record = load(runs(places)[-1])
+    return record.status, record.outcome, record.reason
+
+
+def raising(error: BaseException) -> Callable[[Recorder], None]:
+    def work(_recorder: Recorder) -> None:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (KeyboardInterrupt(), ("interrupted", "INTERRUPTED", "interrupted")),
+        (HostError("disk full\nmore"), ("finished", "HOST", "disk full")),
+        (BuildError("no semicolon"), ("finished", "BUILD", "no semicolon")),
+    ],
+)
+def test_a_record_says_how_the_work_ended(
+    places: Places, error: BaseException, end: tuple[str, str, str]
+) -> None:
+    assert closed(places, raising(error)) == end
+
+
+def test_work_that_was_done_keeps_its_outcome(places: Places) -> None:
+    def work(recorder: Recorder) -> None:
+        recorder.update(outcome=Outcome.FAIL.name, reason="one test")
+
+    assert closed(places, work) == ("finished", "FAIL", "one test")
