@@ -6,7 +6,8 @@
 Both build an x86-64 kernel from the same Linux with KUnit's suites in it, boot it under QEMU
 without KVM and judge it: from nothing (no objects, no compiler cache, no rendered tree),
 with nothing changed, and after a line was added to the allocator's source. What is timed is
-the command a person types. The two must have run the same suites, or there is no result.
+the command a person types; the processor's time beside it tells whether something else had
+the machine meanwhile. The two must have run the same suites, or there is no result.
 It works in a folder of its own in the cache and changes neither the templates nor the tree.
 """
 
@@ -51,11 +52,11 @@ class Side:
     clean: Callable[[], None]
     source: Path
 
-    def timed(self) -> tuple[float, set[str]]:
-        """Seconds of one run, and the suites in it."""
-        began = time.monotonic()
+    def timed(self) -> tuple[Time, set[str]]:
+        """How long one run took, and the suites in it."""
+        wall, cpu = time.monotonic(), children_cpu()
         suites = self.run()
-        return time.monotonic() - began, suites
+        return Time(time.monotonic() - wall, children_cpu() - cpu), suites
 
     def change(self, number: int) -> None:
         """Add a line of code that nothing was compiled with before."""
@@ -63,18 +64,35 @@ class Side:
             stream.write(ADDED.format(number=number))
 
 
+@dataclass(frozen=True, order=True)
+class Time:
+    """Seconds gone by, and seconds of all processors."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s ({self.cpu:.1f} s)"
+
+
+def children_cpu() -> float:
+    """Seconds that ended children have used."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 @dataclass(frozen=True)
 class Row:
     """One way of timing, both sides."""
 
     what: str
-    ours: float
-    peer: float
+    ours: Time
+    peer: Time
 
     @property
     def ratio(self) -> float:
         """Our time in theirs."""
-        return self.ours / self.peer
+        return self.ours.wall / self.peer.wall
 
 
 def peer_side(linux: Path, folder: Path) -> Side:
@@ -140,7 +158,7 @@ def compare(ours: Side, peer: Side, rounds: int) -> Iterator[Row]:
 def _row(
     what: str, ours: Side, peer: Side, rounds: int, prepare: Callable[[Side, int], None]
 ) -> Row:
-    times: dict[str, list[float]] = {ours.name: [], peer.name: []}
+    times: dict[str, list[Time]] = {ours.name: [], peer.name: []}
     for number in range(rounds):
         ran = {}
         for side in (peer, ours):
@@ -150,14 +168,14 @@ def _row(
         if ran[ours.name] != ran[peer.name] or not ran[ours.name]:
             different = sorted(ran[ours.name] ^ ran[peer.name])
             raise HostError(f"the suites differ, so the times mean nothing: {different}")
-    return Row(what, statistics.median(times[ours.name]), statistics.median(times[peer.name]))
+    return Row(what, *(statistics.median_low(times[side.name]) for side in (ours, peer)))
 
 
 def table(rows: Sequence[Row]) -> Table:
     """For a person."""
-    shown = Table("", "slqb", "kunit.py", "ratio", box=None)
+    shown = Table("", "slqb (processors)", "kunit.py (processors)", "ratio", box=None)
     for row in rows:
-        shown.add_row(row.what, f"{row.ours:.1f} s", f"{row.peer:.1f} s", f"{row.ratio:.2f}")
+        shown.add_row(row.what, str(row.ours), str(row.peer), f"{row.ratio:.2f}")
     return shown
 
 
