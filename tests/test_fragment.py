@@ -100,7 +100,7 @@ def test_command_line_wins_over_everything() -> None:
 
 
 def test_command_line_may_not_contradict_itself() -> None:
-    with pytest.raises(ConfigError, match="--set:1 .*--set:2"):
+    with pytest.raises(ConfigError, match=r"--set:1 .*--set:2"):
         merge([command_line(["SMP=y", "SMP=n"])])
 
 
