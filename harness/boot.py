@@ -17,6 +17,7 @@ from subprocess import Popen
 
 from harness import child
 from harness.accelerator import Accelerator
+from harness.complaint import is_stall, of_the_guest
 from harness.console import Console, Line
 from harness.hostload import Sample, sample
 from harness.limits import Limits
@@ -87,13 +88,18 @@ class Watch:
 
     limits: Limits
     spoke: float = 0.0
+    stalled: bool = False
+    """A stall was reported: the kernel repeats that for ever, which is no sign of life."""
     panicked: float | None = None
     off: bool = False
     marks: dict[str, float] = field(default_factory=dict)
 
     def line(self, line: Line) -> None:
         """Take note of one line."""
-        at = self.spoke = line.at or 0.0
+        at = line.at or 0.0
+        self.stalled = is_stall(line.text) or (self.stalled and not of_the_guest(line.text))
+        if not self.stalled:
+            self.spoke = at
         for name, signs in MARKS:
             if name not in self.marks and any(sign in line.text for sign in signs):
                 self.marks[name] = at

@@ -159,6 +159,17 @@ def complaints(lines: Iterable[str]) -> list[Complaint]:
     return found + list(_unexplained_taint(found, scan.taint))
 
 
+def is_stall(line: str) -> bool:
+    """Whether a line begins a complaint that says no more than that time passed."""
+    return _kind(bare(line).lstrip()) in STALLS
+
+
+def of_the_guest(line: str) -> bool:
+    """Whether a line comes from the tests or our init, not from the kernel itself."""
+    text = bare(line)
+    return bool(OUR_OWN.match(text.lstrip())) or in_grammar(text)
+
+
 class _Scan:
     """The state of a scan: the complaint that is being told, if any."""
 
@@ -193,7 +204,7 @@ class _Scan:
 
     def _outside(self, number: int, line: str, text: str) -> bool:
         """Lines of the tests and of our init end whatever was being told."""
-        if not (OUR_OWN.match(text) or in_grammar(line)):
+        if not of_the_guest(line):
             return False
         if taint := TAINT.match(text):
             self.taint = (number, int(taint["bits"]))

@@ -170,3 +170,18 @@ def test_every_line_starts_the_silence_anew() -> None:
     watch = watched((29.0, "still there"))
     assert watch.verdict(58.9) is None
     assert watch.verdict(59.1) is Ended.HANG
+
+
+STALL = "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:"
+
+
+def test_reports_of_a_stall_are_no_sign_of_life() -> None:
+    watch = watched((1.0, "ok 1 a"), (10.0, STALL), (20.0, "Call Trace:"), (25.0, STALL))
+    assert watch.verdict(30.9) is None
+    assert watch.verdict(31.1) is Ended.HANG
+
+
+def test_a_test_that_goes_on_after_a_stall_is() -> None:
+    watch = watched((1.0, "ok 1 a"), (10.0, STALL), (20.0, "    # b: still at 7 of 9"))
+    assert watch.verdict(49.9) is None
+    assert watch.verdict(50.1) is Ended.HANG
