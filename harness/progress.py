@@ -101,7 +101,7 @@ class PlainProgress:
         self.done()
         self._name, self._expected = name, expected
         self._began = self._spoke = self._clock()
-        self._line(f"{name} ..." + (f" (about {span(expected)})" if expected else ""))
+        self._line(f"{name} ..." + (f" (about {span(expected)})" if expected is not None else ""))
 
     def step(self, done: int, total: int | None = None, label: str = "") -> None:
         now = self._clock()
