@@ -136,6 +136,8 @@ class CellRecord(Part):
     """Seconds of processor the guest's threads had ..."""
     guest_waited: float = 0.0
     """... and stood in line for."""
+    host_failures: tuple[str, ...] = ()
+    """Why earlier boots of this cell say nothing of the kernel; each is kept beside its folder."""
     counts: Mapping[str, int] = {}
     cases: tuple[CaseRecord, ...] = ()
     complaints: tuple[ComplaintRecord, ...] = ()

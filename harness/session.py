@@ -4,6 +4,9 @@
 Boots of different cells share nothing but the record, so as many as asked for run side
 by side, in threads that each listen to one QEMU. Ctrl-C reaches the main thread: it ends
 every QEMU, and what their threads then see is not judged.
+
+A boot that the host spoilt says nothing of the kernel. It is repeated, with no other boot of
+ours beside it, and what it left is kept.
 """
 
 import threading
@@ -22,6 +25,9 @@ from harness.record import Recorder
 from harness.repro import write_repro
 from harness.trial import Trial, attempt
 from harness.verdict import Verdict
+
+SPOILT = "-spoilt"
+"""Ends the name of a folder with what a boot left that the host spoilt."""
 
 
 @contextmanager
@@ -60,9 +66,24 @@ def boot_all(
     jobs: int,
 ) -> Mapping[str, Verdict]:
     """The verdict on each trial, by its name; no more than `jobs` of them at a time."""
+    verdicts: Mapping[str, Verdict]
     if len(trials) == 1 or jobs == 1:
-        return {trial.name: _alone(trial, accel, recorder, progress) for trial, accel in trials}
-    return _side_by_side(trials, recorder, progress, jobs)
+        verdicts = {trial.name: _alone(trial, accel, recorder, progress) for trial, accel in trials}
+    else:
+        verdicts = _side_by_side(trials, recorder, progress, jobs)
+    spoilt = [one for one in trials if verdicts[one[0].name].outcome is Outcome.HOST]
+    return {**verdicts, **{one[0].name: _again(*one, recorder, progress) for one in spoilt}}
+
+
+def _again(
+    trial: Trial, accelerator: Accelerator, recorder: Recorder, progress: Progress
+) -> Verdict:
+    """A boot that the host spoilt, once more."""
+    reason = next(cell.reason for cell in recorder.record.cells if cell.name == trial.name)
+    progress.note(f"{trial.name}: once more, {reason}")
+    trial.folder.replace(trial.folder.with_name(f"{trial.folder.name}{SPOILT}"))
+    recorder.cell(trial.name, host_failures=(reason,))
+    return _alone(trial, accelerator, recorder, progress)
 
 
 def _alone(

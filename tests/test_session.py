@@ -70,6 +70,26 @@ def test_boots_run_side_by_side_but_no_more_than_asked(tmp_path: Path, recorder:
     assert 1.0 <= time.monotonic() - began < 1.9
 
 
+ONCE_SPOILT = "if mkdir ../../tried 2>/dev/null; then echo no memory >&2; exit 1; fi; exit 0"
+ALWAYS_SPOILT = "echo no memory >&2; exit 1"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(("act", "end"), [(ONCE_SPOILT, "PASS"), (ALWAYS_SPOILT, "HOST")])
+def test_a_boot_that_the_host_spoilt_is_repeated_once_and_kept(
+    tmp_path: Path, recorder: Recorder, jobs: int, act: str, end: str
+) -> None:
+    trials = [(trial(tmp_path, recorder, "a", PASSES, act), TCG)]
+    trials.append((trial(tmp_path, recorder, "b", PASSES), TCG))
+    verdicts = boot_all(trials, recorder, QUIET, jobs)
+    assert [verdicts[name].outcome.name for name in "ab"] == [end, "PASS"]
+    first, second = load(recorder.folder).cells
+    assert (first.outcome, first.host_failures) == (end, ("QEMU died: no memory",))
+    assert not second.host_failures
+    assert "no memory" in (recorder.folder / "a-spoilt" / "qemu.log").read_text()
+    assert (recorder.folder / "a" / "console.log").is_file()
+
+
 def in_its_own_process(work: Callable[[Path], None], folder: Path) -> None:
     """What ends all children starts none afterwards: it would end this test run, too."""
     process = multiprocessing.get_context("spawn").Process(target=work, args=(folder,))

@@ -59,7 +59,7 @@ void check_oom(struct check *check)
 {
 	long before, queued, after, total = meminfo_kib("/proc/meminfo", "MemTotal");
 	/* SLOB has no queues to fill, and looks through a long list for each object. */
-	const long share = allocator_is("SLOB") ? 128 : 4, slack = 4096;
+	const long share = allocator_is("SLOB") ? 128 : 8, slack = 4096;
 
 	if (!module_there()) {
 		check_skip(check, "the module is not loaded");
