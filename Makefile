@@ -51,8 +51,9 @@ setup: host $(VENV)/.ready ## install what the host lacks, make the virtual envi
 
 .PHONY: host
 host:
-	@command -v $(PYTHON) > /dev/null || { $(ROOT) apt-get update && \
-		$(ROOT) apt-get install --yes --no-install-recommends python3; } || \
+	@command -v $(PYTHON) > /dev/null || { echo 'installing python3'; \
+		$(ROOT) apt-get -qq update && $(ROOT) env DEBIAN_FRONTEND=noninteractive \
+		apt-get -qq install --yes --no-install-recommends python3 > /dev/null; } || \
 		{ echo 'host: let root install python3' >&2; exit 8; }
 	@$(PYTHON) harness/host.py --install
 

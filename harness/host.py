@@ -90,8 +90,18 @@ def install(needs: Sequence[Need], which: Which = shutil.which) -> str:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (("apt-get", "update"), install_command(needs)):
         argv = (*become_root, *command)
-        if status := subprocess.run(argv, env=environment, check=False).returncode:
-            return f"exit {status} from: {' '.join(argv)}"
+        print(f"running: {' '.join(argv)}", flush=True)
+        done = subprocess.run(
+            argv,
+            env=environment,
+            check=False,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if done.returncode:
+            last = done.stdout.strip().rpartition("\n")[2]
+            return f"exit {done.returncode} from: {' '.join(argv)}: {last}"
     return ""
 
 

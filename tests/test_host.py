@@ -66,6 +66,19 @@ def test_host_without_apt_is_told_the_names() -> None:
     )
 
 
+def test_what_the_package_manager_said_last_is_passed_on(tmp_path: Path) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho much\necho E: no such package >&2\nexit 100\n")
+    apt.chmod(0o755)
+    sudo = tmp_path / "sudo"
+    sudo.write_text('#!/bin/sh\nexec "$@"\n')
+    sudo.chmod(0o755)
+    done = script("--install", path=str(tmp_path))
+    assert done.returncode == 8
+    assert "much" not in done.stdout
+    assert done.stderr.endswith("apt-get update: E: no such package\n")
+
+
 @pytest.mark.parametrize("signs", ["", 'program = "a"\nfile = "/b"\n'])
 def test_record_needs_exactly_one_sign(tmp_path: Path, signs: str) -> None:
     path = tmp_path / "host.toml"
