@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The configurations nobody boots: our C compiles in each without a word from anybody.
+
+gcc with the warnings of W=1 and sparse look at what the series brings, once for each way in
+which the configuration changes what our code is made of.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.config import configure, is_configured
+from harness.errors import Outcome
+from harness.fragment import command_line
+from harness.kernel import KernelSpec, plan_kernel
+from harness.places import Places
+from harness.diagnostics import own_files
+from harness.worktree import Rendered
+
+pytestmark = pytest.mark.kernel
+
+VARIANTS = {
+    "lean": ("lean", ()),
+    "debug": ("debug", ()),
+    "one CPU": ("lean+up", ()),
+    "no nodes": ("lean", ("NUMA=n", "CPUSETS=n", "X86_64_ACPI_NUMA=n", "NODES_SHIFT=n")),
+    "no groups": ("lean", ("MEMCG=n",)),
+    "KASAN": ("lean", ("KASAN=y", "KASAN_GENERIC=y")),
+    "leaks": ("debug", ("DEBUG_KMEMLEAK=y",)),
+    "no hotplug": ("lean", ("MEMORY_HOTPLUG=n", "MEMORY_HOTREMOVE=n")),
+    "no proc": ("lean", ("PROC_FS=n", "PROC_SYSCTL=n")),
+    "real time": ("lean", ("PREEMPT_RT=y", "PREEMPT_NONE=n")),
+}
+SOON = ("lean", "no nodes", "KASAN")
+"""Those that every run of the tests can wait for."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in SOON else pytest.param(name, marks=pytest.mark.soak) for name in VARIANTS],
+)
+def test_our_code_compiles_in_silence(name: str, rendered: Rendered, real_places: Places) -> None:
+    config, settings = VARIANTS[name]
+    extra = command_line(settings) if settings else None
+    spec = KernelSpec(config=config)
+    plan = plan_kernel(rendered.source, spec, real_places, line_map=rendered.line_map, extra=extra)
+    kbuild = plan.kbuild
+    kbuild.prepare()
+    if not is_configured(kbuild, plan.wanted):
+        configure(kbuild, plan.wanted, plan.log)
+    ours = own_files(rendered.line_map)
+    sources = [file for file in ours if file.endswith(".c")]
+    assert "mm/slqb.c" in sources
+    objects = [f"{file[:-2]}.o" for file in sources]
+    for one in objects:
+        (kbuild.folder / one).unlink(missing_ok=True)
+    said = kbuild.make("W=1", "C=2", *objects, log=plan.log, outcome=Outcome.BUILD).splitlines()
+    assert len([line for line in said if line.split()[:1] == ["CHECK"]]) >= len(sources)
+    assert [line for line in said if any(f"{file}:" in line for file in ours)] == []
