@@ -51,8 +51,15 @@ def request(
     folder: Path = CONFIGS,
 ) -> tuple[Setting, ...]:
     """Everything asked of Kconfig for one kernel; `config` joins fragments with '+'."""
-    names = ("base", f"arch-{arch}", *config.split("+"), f"allocator-{allocator}")
+    parts = config.split("+")
+    own = (f"allocator-{allocator}-{part}" for part in parts)
+    names = ("base", f"arch-{arch}", *parts, f"allocator-{allocator}", *_there(own, folder))
     return merge(join(names, folder) + (() if extra is None else (extra,)))
+
+
+def _there(names: Iterable[str], folder: Path) -> Iterator[str]:
+    """Those of the names that a fragment has: what an allocator adds to a configuration."""
+    return (name for name in names if (folder / f"{name}.config").is_file())
 
 
 def expected_objects(config: str, folder: Path = CONFIGS) -> int | None:

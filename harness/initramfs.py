@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's initramfs: a static /init and the test modules, in a cpio archive.
+"""The guest's initramfs: a static /init, the tool of the series and the test modules, in a
+cpio archive.
 
 archive:  entry* trailer       entry: header name padding content padding
 header:   '070701' and 13 numbers of 8 hexadecimal digits
@@ -29,6 +30,7 @@ FOLDERS = ("dev", "proc", "sys", "tmp")
 TRAILER = "TRAILER!!!"
 IMAGE = "initramfs.cpio"
 LOG = "init.log"
+TOOL = "slqbinfo"
 
 
 @dataclass(frozen=True)
@@ -48,26 +50,34 @@ CONSOLE = Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
 def build_initramfs(
     kernel: Kernel, modules: Sequence[Path], guest: Path, places: Places, progress: Progress
 ) -> Path:
-    """Compile /init from `guest`, and pack it with the modules under /lib."""
+    """Compile /init from `guest`, and pack it with slqbinfo and, under /lib, the modules."""
     with held(kernel.build, progress):
-        init = _build_init(kernel, guest)
+        init, tools = _build_programs(kernel, guest)
         image = kernel.build / IMAGE
-        write_if_changed(image, archive(entries(init, modules)))
+        write_if_changed(image, archive(entries(init, modules, tools)))
     return image
 
 
-def _build_init(kernel: Kernel, guest: Path) -> Path:
+def find_tool(source: Path) -> Path | None:
+    """The source of slqbinfo, where the tree under test has it."""
+    return next((path for path in sorted(source.glob(f"tools/*/{TOOL}.c"))), None)
+
+
+def _build_programs(kernel: Kernel, guest: Path) -> tuple[Path, tuple[Path, ...]]:
+    """/init, and the tools there are."""
     folder = made(kernel.build / "init")
     log = kernel.build / LOG
     log.unlink(missing_ok=True)
     tools = kernel.kbuild.tools
-    argv = ("make", "-C", str(guest), f"OUT={folder}", f"CC={tools.cc}")
+    tool = find_tool(kernel.kbuild.source)
+    wanted = () if tool is None else (f"TOOL={tool}",)
+    argv = ("make", "-C", str(guest), f"OUT={folder}", f"CC={tools.cc}", *wanted)
     environment = kernel.kbuild.environment
     try:
         child.run(argv, cwd=kernel.build, log=log, env=environment, outcome=Outcome.BUILD)
     except child.CommandError as error:
         raise _failure(log, error) from error
-    return folder / "init"
+    return folder / "init", () if tool is None else (folder / TOOL,)
 
 
 def _failure(log: Path, error: child.CommandError) -> HarnessError:
@@ -79,9 +89,11 @@ def _failure(log: Path, error: child.CommandError) -> HarnessError:
     return BuildError(f"cannot build the guest's init: {lines[0]}\nlog: {log}\nrepeat: {repeat}")
 
 
-def entries(init: Path, modules: Iterable[Path]) -> tuple[Entry, ...]:
+def entries(init: Path, modules: Iterable[Path], tools: Iterable[Path] = ()) -> tuple[Entry, ...]:
     """What the guest finds when it starts."""
     files = [Entry("init", stat.S_IFREG | 0o755, init.read_bytes()), CONSOLE]
+    for tool in tools:
+        files.append(Entry(f"bin/{tool.name}", stat.S_IFREG | 0o755, tool.read_bytes()))
     for module in modules:
         files.append(Entry(f"lib/{module.name}", stat.S_IFREG | 0o644, module.read_bytes()))
     names = {*FOLDERS, *(str(parent) for one in files for parent in Path(one.name).parents)} - {"."}

@@ -9,7 +9,8 @@ cover = { subject = "...", template = "messages/cover.j2" }
 id = "..."
 subject = "mm: ..."
 message = "messages/NAME.j2"
-files = { "mm/slqb.c" = "mm/slqb.c.j2" }       new files, by the template that makes each
+files = { "mm/slqb.c" = "mm/slqb.c.j2" }       new files, by the template that makes each; a path is
+                                               a template itself
 hunks = ["build.toml", "slab.toml#cache flags"]     a whole file of hunks, or one of them
 
 Hunks are placed on what the patches before have left. The tree is only read.
@@ -112,7 +113,8 @@ class Rendering:
     def apply(self, patch: Patch) -> dict[str, Text]:
         """The files a patch touches, as they are after it."""
         touched: dict[str, Text] = {}
-        for path, template in patch.files.items():
+        for where, template in patch.files.items():
+            path = self.templates.path(where)
             if (self.source / path).exists():
                 raise TreeError(f"the tree has SLQB already: {path} is there")
             touched[path] = self.files[path] = self.templates.render(template)

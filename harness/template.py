@@ -130,6 +130,13 @@ class Templates:
         """The same as one text, for what nobody compiles: messages, letters."""
         return "".join(f"{line.text}\n" for line in self.render(name, **more))
 
+    def path(self, template: str) -> str:
+        """The path of a file that lies in one place or another, after what the tree can do."""
+        try:
+            return self._environment.from_string(template).render(**self.names)
+        except TemplateError as error:
+            raise TreeError(f"the path {template!r}: {error}") from error
+
     def _unmarked(self, text: str) -> Iterator[Line]:
         """Lines without markers; one that bears none has the origin of the next that does."""
         lines = text.split("\n")

@@ -15,6 +15,7 @@ from harness import hostload, show
 from harness.accelerator import Accelerator
 from harness.asked import Asked
 from harness.boot import BootRequest, BootResult, cores
+from harness.bounds import bounds
 from harness.catalogue import save
 from harness.decode import decoded
 from harness.ktap import Status
@@ -117,6 +118,7 @@ def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, objec
         "thresholds": dict(trial.limits.stalls),
         "guest_ran": round(load.ran, 3),
         "guest_waited": round(load.waited, 3),
+        "bounds": bounds(line.text for line in result.lines),
         "counts": {status.value: verdict.count(status) for status in Status},
         "cases": tuple(CaseRecord(**data) for data in show.case_data(verdict)),
         "complaints": tuple(

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import STAMP, configure, confirm, dropped, is_configured, resolved
+from harness.config import (
+    STAMP,
+    configure,
+    confirm,
+    dropped,
+    is_configured,
+    request,
+    resolved,
+)
 from harness.errors import ConfigError, UserError
 from harness.fragment import Setting, merge, parse
 from harness.kbuild import Kbuild
@@ -141,3 +149,17 @@ def test_not_a_kernel_tree(toy_kbuild: Kbuild, tmp_path: Path) -> None:
     empty = Kbuild(tmp_path, toy_kbuild.folder, toy_kbuild.tools)
     with pytest.raises(ConfigError, match="not a kernel tree"):
         empty.prepare()
+
+
+def test_an_allocator_may_add_to_a_configuration(tmp_path: Path) -> None:
+    for name in ("base", "arch-toy", "lean", "debug", "allocator-one", "allocator-two"):
+        (tmp_path / f"{name}.config").write_text("")
+    (tmp_path / "allocator-one-debug.config").write_text("CONFIG_COUNTERS=y\n")
+
+    def symbols(config: str, allocator: str) -> list[str]:
+        return [one.symbol for one in request("toy", config, allocator, folder=tmp_path)]
+
+    assert symbols("debug", "one") == ["COUNTERS"]
+    assert symbols("lean+debug", "one") == ["COUNTERS"]
+    assert symbols("lean", "one") == []
+    assert symbols("debug", "two") == []

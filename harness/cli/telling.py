@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from harness.bounds import told as bounds_told
 from harness.errors import Outcome
 from harness.record import CellRecord, Recorder, RunRecord, outcome_of
 from harness.repro import SCRIPT
@@ -34,6 +35,8 @@ def cell_lines(cell: CellRecord, *, every: bool = False) -> Iterator[str]:
     """One boot, with the tests that failed, or with every test."""
     reason = f": {cell.reason}" if cell.reason else ""
     yield f"{cell.name}: {cell.outcome or cell.status}{reason}"
+    if every and (costs := bounds_told(cell.bounds)):
+        yield f"  {costs}"
     for case in cell.cases:
         if every or case.status in ("fail", "missing"):
             yield f"  {case.status:>8}  {case.path}" + (f": {case.reason}" if case.reason else "")

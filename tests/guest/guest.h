@@ -116,6 +116,45 @@ void check_memcg_charge(struct check *check);
 void check_failslab(struct check *check);
 void check_churn(struct check *check);
 
+/* cachefile.c: /sys/kernel/slab */
+struct cache_number {
+	unsigned long total, sum;
+	unsigned int entries;
+	unsigned long node[MAX_NODES], cpu[MAX_CPUS];
+};
+
+extern const char held_cache[];
+void cache_path(char *path, size_t size, const char *cache, const char *file);
+bool cache_number_parse(const char *text, struct cache_number *number);
+int cache_number_read(const char *cache, const char *file, struct cache_number *number);
+long cache_value(const char *cache, const char *file);
+int cache_set(const char *cache, const char *file, const char *value);
+bool cache_files_promised(struct check *check);
+bool counters_promised(struct check *check);
+bool move_to(int cpu);
+bool hold_from_all(struct check *check, unsigned int each);
+void held_nodes(struct cache_number *number);
+
+/* bounds.c: what the allocator costs */
+void bounds_read(void);
+void bounds_tell(void);
+void check_slabinfo_bytes(struct check *check);
+
+/* marks.c, stats.c, slqbinfo.c */
+void check_sysfs_marks(struct check *check);
+void check_sysfs_freebatch(struct check *check);
+void check_sysfs_shrink(struct check *check);
+void check_sysfs_validate(struct check *check);
+void check_sysfs_lifecycle(struct check *check);
+void check_sysfs_alias(struct check *check);
+void check_sysfs_attributes(struct check *check);
+void check_stats_identities(struct check *check);
+void check_stats_format(struct check *check);
+void check_slqbinfo_totals(struct check *check);
+void check_slqbinfo_report(struct check *check);
+void check_slqbinfo_activity(struct check *check);
+void check_slqbinfo_options(struct check *check);
+
 /* user.c */
 unsigned int user_wanted(const struct words *words);
 bool user_run(const struct words *words);

@@ -56,6 +56,7 @@ static void open_console(void)
 /* Does not come back. */
 static void power_off(void)
 {
+	bounds_tell();
 	say("slqb-guest: taint %ld", text_number("/proc/sys/kernel/tainted"));
 	say("slqb-guest: done");
 	sync();
@@ -127,6 +128,7 @@ int main(void)
 	open_console();
 	say("slqb-guest: init");
 	words_read(&words);
+	bounds_read();
 	say("slqb-guest: tests");
 	if (!strcmp(words.plant, "initdies"))
 		return 1;

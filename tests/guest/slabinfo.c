@@ -14,7 +14,6 @@
 
 static const char path[] = "/proc/slabinfo";
 static const char version[] = "slabinfo - version: 2.1\n";
-static const char held_cache[] = "slabtest_held";
 
 static bool parse_line(const char *text, struct slab_line *line)
 {

@@ -9,8 +9,6 @@
 
 #include "guest.h"
 
-static const char held_cache[] = "slabtest_held";
-
 /* Sleeping CPUs are not woken for a trim: they drain at their next use. Here it comes. */
 static void visit_cpus(void)
 {

@@ -4,10 +4,15 @@
  * before it returns; a read shows the state, one "key value" a line.
  *
  *   hold COUNT      have that many objects of slabtest_held, after freeing any other
+ *   more COUNT      have that many more
  *   keep COUNT      free all but that many
  *   release         free all
  *   release_on CPU  free all, on that CPU
  *   shrink          kmem_cache_shrink
+ *   spoil / mend    write where no user may: behind a free object in a slab of held ones; undo it
+ *   cycle COUNT     create, use and destroy a cache, slabtest_brief, so many times
+ *   brief 0|1       destroy or create it
+ *   twins 0|1       destroy or create two caches that could be one, slabtest_twin_a and _b
  *   queue MIB       allocate that much on the CPUs together, in many sizes, and free it
  *   storm / calm    the storm of storm.c, on all CPUs
  *   charge COUNT    have that many accounted objects, charged to the writer
@@ -37,6 +42,7 @@ struct stock {
 	slab_flags_t flags;
 	struct kmem_cache *cache;
 	unsigned int count;
+	unsigned int most;		/* that there were, the freed ones among them */
 	void **objects;
 };
 
@@ -65,17 +71,26 @@ static void stock_keep(struct stock *stock, unsigned int count)
 		return;
 	kvfree(stock->objects);
 	stock->objects = NULL;
+	stock->most = 0;
 }
 
-static int stock_hold(struct stock *stock, unsigned int count)
+static int stock_more(struct stock *stock, unsigned int more)
 {
-	stock_keep(stock, 0);
+	unsigned int count = stock->count + more;
+	void **objects;
+
 	if (!stock->cache)
 		stock->cache = kmem_cache_create(stock->name, stock->size, 0, stock->flags,
 						 nothing);
-	stock->objects = kvcalloc(count, sizeof(*stock->objects), GFP_KERNEL);
-	if (!stock->cache || !stock->objects)
+	objects = kvcalloc(count, sizeof(*stock->objects), GFP_KERNEL);
+	if (!stock->cache || !objects) {
+		kvfree(objects);
 		return -ENOMEM;
+	}
+	memcpy(objects, stock->objects, stock->count * sizeof(*objects));
+	kvfree(stock->objects);
+	stock->objects = objects;
+	stock->most = count;
 	for (; stock->count < count; stock->count++) {
 		void *object = kmem_cache_alloc(stock->cache, GFP_KERNEL);
 
@@ -85,6 +100,27 @@ static int stock_hold(struct stock *stock, unsigned int count)
 		stock->objects[stock->count] = object;
 	}
 	return 0;
+}
+
+static int stock_hold(struct stock *stock, unsigned int count)
+{
+	stock_keep(stock, 0);
+	return stock_more(stock, count);
+}
+
+/* An object that was freed, in a slab where another one is in use: it lies there free. */
+static void *stock_free_object(const struct stock *stock)
+{
+	unsigned int i, j;
+
+	for (i = stock->count; i < stock->most; i++) {
+		if (is_kfence_address(stock->objects[i]))
+			continue;
+		for (j = 0; j < stock->count; j++)
+			if (!((st_at(stock->objects[i]) ^ st_at(stock->objects[j])) >> PAGE_SHIFT))
+				return stock->objects[i];
+	}
+	return NULL;
 }
 
 /* The pages they lie in. */
@@ -118,6 +154,11 @@ static int order_hold(unsigned int count)
 	return stock_hold(&held, count);
 }
 
+static int order_more(unsigned int count)
+{
+	return stock_more(&held, count);
+}
+
 static int order_keep(unsigned int count)
 {
 	stock_keep(&held, count);
@@ -148,6 +189,84 @@ static int order_shrink(unsigned int unused)
 		return -ENOENT;
 	kmem_cache_shrink(held.cache);
 	return 0;
+}
+
+/* What was behind the object that was spoilt. */
+static unsigned long *spoilt;
+static unsigned long sound;
+
+/* The cache has a constructor, so what the allocator keeps in a free object is behind it. */
+static int order_spoil(unsigned int unused)
+{
+	void *object = stock_free_object(&held);
+
+	if (!object || spoilt)
+		return -ENOENT;
+	spoilt = object + HELD_SIZE;
+	sound = *spoilt;
+	*spoilt = 0x5a5a5a5a5a5a5a5aUL;
+	return 0;
+}
+
+static int order_mend(unsigned int unused)
+{
+	if (!spoilt)
+		return -ENOENT;
+	*spoilt = sound;
+	spoilt = NULL;
+	return 0;
+}
+
+static struct kmem_cache *brief;
+
+static int order_brief(unsigned int there)
+{
+	if (!there == !brief)
+		return -EINVAL;
+	if (there)
+		brief = kmem_cache_create("slabtest_brief", 128, 0, 0, nothing);
+	else
+		kmem_cache_destroy(brief);
+	if (!there)
+		brief = NULL;
+	return there && !brief ? -ENOMEM : 0;
+}
+
+static int order_cycle(unsigned int count)
+{
+	int error = 0;
+
+	while (count-- && !error) {
+		void *object;
+
+		error = order_brief(1);
+		if (error)
+			break;
+		object = kmem_cache_alloc(brief, GFP_KERNEL);
+		if (object)
+			kmem_cache_free(brief, object);
+		error = order_brief(0);
+	}
+	return error;
+}
+
+static struct kmem_cache *twins[2];
+
+static int order_twins(unsigned int there)
+{
+	static const char * const names[] = { "slabtest_twin_a", "slabtest_twin_b" };
+	int i, error = 0;
+
+	for (i = 0; i < 2; i++) {
+		if (there && !twins[i]) {
+			twins[i] = kmem_cache_create(names[i], 1336, 0, 0, NULL);
+			error = twins[i] ? error : -ENOMEM;
+		} else if (!there) {
+			kmem_cache_destroy(twins[i]);
+			twins[i] = NULL;
+		}
+	}
+	return error;
 }
 
 static void fill_queues(struct st_worker *worker)
@@ -292,10 +411,16 @@ static const struct {
 	int (*carry_out)(unsigned int number);
 } known[] = {
 	{ "hold", order_hold },
+	{ "more", order_more },
 	{ "keep", order_keep },
 	{ "release", order_release },
 	{ "release_on", order_release_on },
 	{ "shrink", order_shrink },
+	{ "spoil", order_spoil },
+	{ "mend", order_mend },
+	{ "cycle", order_cycle },
+	{ "brief", order_brief },
+	{ "twins", order_twins },
 	{ "queue", order_queue },
 	{ "storm", order_storm },
 	{ "calm", order_calm },
@@ -334,6 +459,23 @@ static ssize_t orders_write(struct file *file, const char __user *from, size_t s
 	return error ?: size;
 }
 
+/* How many of the held objects that lie in slabs are on each node. */
+static void show_nodes(struct seq_file *file)
+{
+	unsigned int i, node;
+
+	seq_puts(file, "held_nodes");
+	for (node = 0; node < nr_node_ids; node++) {
+		unsigned int count = 0;
+
+		for (i = 0; i < held.count; i++)
+			count += !is_kfence_address(held.objects[i]) &&
+				 page_to_nid(virt_to_page(held.objects[i])) == node;
+		seq_printf(file, " N%u=%u", node, count);
+	}
+	seq_putc(file, '\n');
+}
+
 static int orders_show(struct seq_file *file, void *unused)
 {
 	mutex_lock(&orders_lock);
@@ -342,6 +484,8 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "failed %u\n", st_failed());
 	seq_printf(file, "held %u\n", stock_in_slabs(&held));
 	seq_printf(file, "held_pages %u\n", stock_pages(&held));
+	show_nodes(file);
+	seq_printf(file, "merged %d\n", twins[0] && twins[0] == twins[1]);
 	seq_printf(file, "errors %d\n", atomic_read(&orders.failures));
 	seq_printf(file, "refused %lu\n", refused);
 	seq_printf(file, "stormed %lu\n", stormed);
@@ -373,6 +517,9 @@ void st_orders_close(void)
 {
 	remove_proc_entry("slabtest", NULL);
 	st_storm_stop(&orders);
+	order_mend(0);
+	kmem_cache_destroy(brief);
+	order_twins(0);
 	stock_close(&held);
 	stock_close(&charged);
 }
