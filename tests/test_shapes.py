@@ -97,6 +97,7 @@ def test_6_1(linux: Tree, real_places: Places) -> None:
         "alloc_hooks",
         "local_trylock",
         "max_page_order",
+        "tools_in_mm",
     }
     for name, proof in found.items():
         if proof:
