@@ -10,11 +10,11 @@ from __future__ import annotations
 import pytest
 
 from harness.config import configure, is_configured
+from harness.diagnostics import own_files
 from harness.errors import Outcome
 from harness.fragment import command_line
 from harness.kernel import KernelSpec, plan_kernel
 from harness.places import Places
-from harness.diagnostics import own_files
 from harness.worktree import Rendered
 
 pytestmark = pytest.mark.kernel
