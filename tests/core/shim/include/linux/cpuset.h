@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef SHIM_CPUSET_H
+#define SHIM_CPUSET_H
+
+#define read_mems_allowed_begin()	0u
+#define read_mems_allowed_retry(cookie)	((void)(cookie), false)
+#define cpuset_zone_allowed(z, gfp)	(this_fiber->forbidden != (z)->node + 1)
+
+#endif
