@@ -198,6 +198,38 @@ static void check_cpu(struct kmem_cache *s, unsigned int cpu,
 		fail("CPU %u is offline and has some of %s", cpu, s->name);
 }
 
+static bool is_known(const struct kmem_cache *wanted)
+{
+	struct kmem_cache *s;
+
+	list_for_each_entry(s, &slab_caches, list) {
+		if (s == wanted)
+			return true;
+	}
+	return false;
+}
+
+/* No CPU has noted a cache that is gone. For any moment when slab_mutex is free */
+void core_check_noted(void)
+{
+	struct kmem_cache_cpu *c;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		list_for_each_entry(c, &per_cpu(slqb_trim, cpu).caches, trim_entry) {
+			if (!is_known(c->list.cache))
+				fail("CPU %u has noted a cache that is gone", cpu);
+		}
+	}
+}
+
+/* As a user of sysfs would */
+void core_tune(struct kmem_cache *s, unsigned int hiwater, unsigned int batch)
+{
+	s->freebatch = min(batch, max(hiwater, 1u));
+	s->hiwater = hiwater;
+}
+
 /*
  * Every object of a cache is in its slab, in one queue, or in use: nobody is at work. Returns
  * how many there are of each.

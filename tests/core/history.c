@@ -128,7 +128,9 @@ static void create(void)
 		flags |= SLAB_RECLAIM_ACCOUNT;
 	if (!one_of(4))
 		flags |= SLAB_ACCOUNT;
-	world_create(slot, some_size(), aligns[one_of(ARRAY_SIZE(aligns))], flags, ctor);
+	if (world_create(slot, some_size(), aligns[one_of(ARRAY_SIZE(aligns))], flags, ctor) &&
+	    one_of(2))
+		core_tune(world.slots[slot].s, one_of(40), 1 + one_of(12));
 }
 
 static void shrink(void)

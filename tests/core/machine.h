@@ -215,6 +215,8 @@ struct census core_check_boot_caches(void);
 unsigned int core_index(struct kmem_cache *s, const void *object);
 int core_home_of_node(int node);
 int core_home_of_cpu(unsigned int cpu);
+void core_check_noted(void);
+void core_tune(struct kmem_cache *s, unsigned int hiwater, unsigned int batch);
 void core_trim_period(unsigned int ms);
 void core_arithmetic(void);
 

@@ -78,7 +78,7 @@ FAULTS = {
     "a slab that is freed with an object in use": Fault(
         r"^\tif \(slab->inuse == 1\) \{",
         "\tif (slab->inuse <= 2) {",
-        r"freed with 1 objects in use|is no object",
+        r"freed with 1 objects in use|is no object|in a list that does not own",
     ),
     "a splice that is off by one": Fault(
         r"^\tto->nr \+= from->nr;",
@@ -128,7 +128,19 @@ FAULTS = {
         r"(\t\t\tspin_unlock_irqrestore\(&n->list_lock, flags\);\n)",
         r"\1\t\t\tpages += release_slabs(s, &empty);\n"
         r"\t\t\tINIT_LIST_HEAD(&empty);\n\2",
-        r"pages are freed with &n->list_lock held",
+        r"with &n->list_lock held",
+    ),
+    "a cache destroyed while a CPU has it in its list": Fault(
+        r"^\t\tif \(nothing_left\(s\)\) \{",
+        "\t\tif (!count_slabs(s)) {",
+        r"has noted a cache that is gone",
+        1000,
+    ),
+    "a destroy that looks once": Fault(
+        r"^(\tlockdep_assert_held\(&slab_mutex\);\n\tfor \(round = 0; round < )SLQB_DRAIN_ROUNDS;",
+        r"\g<1>1;",
+        r"Objects remaining",
+        1000,
     ),
     "a slab that a reader may still look at": Fault(
         r"^\t\t\tcall_rcu\(&slab->rcu_head, release_slab_rcu\);",

@@ -303,6 +303,7 @@ bool world_destroy(int slot)
 		return false;
 	c->leaving = true;
 	kmem_cache_destroy(c->s);
+	core_check_noted();
 	c->s = NULL;
 	c->leaving = false;
 	return true;
