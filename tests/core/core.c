@@ -176,6 +176,9 @@ static void check_queues(struct kmem_cache *s, struct kmem_cache_list *l,
 	if (l->remote_free.list.nr >= s->freebatch && !l->remote_free_check)
 		fail("an incoming queue of %s has a batch, and nobody will look",
 		     s->name);
+	if (l->freelist.nr > s->hiwater + SLQB_PIECE)
+		fail("a free list of %s has %lu objects, its watermark is %u",
+		     s->name, l->freelist.nr, s->hiwater);
 	if (l->remote_free.closed && (l->nr_slabs || l->remote_free.list.nr))
 		fail("a closed list of %s has slabs or objects", s->name);
 }

@@ -30,7 +30,7 @@ def run(program: Path, *words: str | int) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("pages", ["4k", "16k"])
+@pytest.mark.parametrize("pages", ["4k", "16k", "64k"])
 def test_random_histories_end_well(pages: str, real_places: Places) -> None:
     done = run(build(real_places, pages) / "core", "--seed", SEED, "--histories", HISTORIES)
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,7 @@ FAULTS = {
     "a slab that is freed with an object in use": Fault(
         r"^\tif \(slab->inuse == 1\) \{",
         "\tif (slab->inuse <= 2) {",
-        r"freed with 1 objects in use|is no object|in a list that does not own",
+        r"freed with 1 objects in use|is no object|in a list that does not own|signal",
     ),
     "a splice that is off by one": Fault(
         r"^\tto->nr \+= from->nr;",
@@ -109,7 +109,7 @@ FAULTS = {
     "a number of slabs that is wrong": Fault(
         r"^\tlist_del\(&slab->slab_list\);\n\tl->nr_slabs--;",
         "\tlist_del(&slab->slab_list);\n\tl->nr_slabs -= !slab->colour;",
-        r"WARN: l->nr_slabs|slabs.* and says",
+        r"WARN: l->nr_slabs|slabs.* and says|Objects remaining",
     ),
     "a closed list that takes objects": Fault(
         r"^\t\tif \(likely\(!dst->remote_free\.closed\)\)\n\t\t\tbreak;",
@@ -141,6 +141,11 @@ FAULTS = {
         r"\g<1>1;",
         r"Objects remaining",
         1000,
+    ),
+    "a bulk that is flushed by a batch only": Fault(
+        r"^\texcess = excess_objects\(s, &c->list\);\n(\tlocal_unlock_irqrestore)",
+        r"\texcess = c->list.freelist.nr > s->hiwater ? s->freebatch : 0;\n\1",
+        r"objects, its watermark is",
     ),
     "a slab that a reader may still look at": Fault(
         r"^\t\t\tcall_rcu\(&slab->rcu_head, release_slab_rcu\);",
