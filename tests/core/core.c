@@ -183,7 +183,7 @@ static void check_queues(struct kmem_cache *s, struct kmem_cache_list *l,
 		fail("a closed list of %s has slabs or objects", s->name);
 }
 
-static void check_cpu(struct kmem_cache *s, unsigned int cpu,
+static void census_cpu(struct kmem_cache *s, unsigned int cpu,
 		      struct census *census)
 {
 	struct kmem_cache_cpu *c = per_cpu_ptr(s->cpu_slab, cpu);
@@ -257,7 +257,7 @@ struct census core_check(struct kmem_cache *s)
 	census.objects = census.slabs * s->objects;
 	census.in_use += census.objects;
 	for_each_possible_cpu(cpu)
-		check_cpu(s, cpu, &census);
+		census_cpu(s, cpu, &census);
 	for_each_kmem_cache_node(s, node, n)
 		check_queues(s, &n->list, &census);
 	census.in_use -= census.queued;
