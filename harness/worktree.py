@@ -96,13 +96,23 @@ def mutated(
         if isinstance(mutation, Path):
             result.update(_patched(result, mutation, base))
         else:
-            result[mutation.path] = _replaced(result.get(mutation.path), mutation)
+            text = result.get(mutation.path) or _read(base, mutation.path)
+            result[mutation.path] = _replaced(text, mutation)
     return result
 
 
-def _replaced(text: Text | None, mutation: Mutation) -> Text:
-    if text is None:
-        raise TreeError(f"{PLANTED}: the series has no file {mutation.path}")
+def _read(base: Path, path: str) -> Text:
+    """A file of the tree that the series does not touch."""
+    if not Path(base, path).is_file():
+        raise TreeError(f"{PLANTED}: neither the series nor the tree has a file {path}")
+    return tuple(Line(line) for line in _lines(Path(base, path)))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_bytes().decode(errors="surrogateescape").removesuffix("\n").split("\n")
+
+
+def _replaced(text: Text, mutation: Mutation) -> Text:
     before = "\n".join(line.text for line in text)
     after, count = re.subn(mutation.pattern, mutation.replacement, before, flags=re.MULTILINE)
     if count != 1:
@@ -137,8 +147,7 @@ def _patched(files: Mapping[str, Text], patch: Path, base: Path) -> dict[str, Te
 
 
 def _reread(text: Text | None, path: Path) -> Text:
-    lines = path.read_bytes().decode(errors="surrogateescape").removesuffix("\n").split("\n")
-    return _realigned(text or (), lines)
+    return _realigned(text or (), _lines(path))
 
 
 def _lay(

@@ -129,13 +129,23 @@ def test_a_planted_fault_is_in_its_own_worktree_only(
     assert bad.line_map.translate("mm/slqb.c", 5) == "templates/parts/queue.c.j2:3"
 
 
+def test_a_fault_may_be_planted_where_the_series_changes_nothing(
+    tree: Tree, places: Places, toy_templates: Path
+) -> None:
+    fault = Mutation("init/main.c", r"^int main", "long main")
+    bad = lay(tree, places, toy_templates, label="lost", mutations=(fault,))
+    assert (bad.source / "init/main.c").read_text().startswith("long main")
+    healed = lay(tree, places, toy_templates, label="lost")
+    assert (healed.source / "init/main.c").read_text().startswith("int main")
+
+
 @pytest.mark.parametrize(
     ("mutation", "message"),
     [
         (Mutation("mm/slqb.c", "nowhere", "x"), "/nowhere/ is in mm/slqb.c 0 times, not once"),
         (Mutation("mm/slqb.c", "_queue;", "x"), "/_queue;/ is in mm/slqb.c 2 times, not once"),
         (Mutation("mm/slqb.c", "int nr;", "int nr;"), "changes nothing"),
-        (Mutation("mm/other.c", "x", "y"), "the series has no file mm/other.c"),
+        (Mutation("mm/other.c", "x", "y"), "neither the series nor the tree has a file mm/other.c"),
     ],
 )
 def test_a_fault_that_does_not_fit_is_an_error(
