@@ -61,7 +61,8 @@ static void toggle(struct check *check, unsigned int cpu, bool online)
 
 /*
  * Guards: objects freed on a CPU that then goes offline are not kept by it: after a shrink their
- * memory is back, while the CPU is away.
+ * memory is back, while the CPU is away. To the last slab, for the cache is destroyed then, and
+ * the kernel complains if that has any.
  */
 void check_offline_drains(struct check *check)
 {
@@ -84,6 +85,7 @@ void check_offline_drains(struct check *check)
 		if (full - after < pages * 3 / 4)
 			check_fail(check, "CPU %u went, and %ld of %ld pages came back", cpu,
 				   full - after, pages);
+		module_order("close");
 		toggle(check, cpu, true);
 	}
 	if (module_state("errors"))

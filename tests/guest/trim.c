@@ -76,26 +76,28 @@ void check_trim_returns(struct check *check)
  */
 void check_queue_bound(struct check *check)
 {
-	const unsigned long count = 60000;
+	unsigned long bound, count;
 	bool member[MAX_CPUS];
 	unsigned int owners = cpus_online(member);
 	struct slab_line line;
-	unsigned long bound;
 
 	if (!allocator_is("SLQB")) {
 		check_skip(check, "a promise of SLQB's");
 		return;
 	}
 	owners += list_read("/sys/devices/system/node/online", member, MAX_NODES);
-	if (module_order("hold %lu", count))
-		check_fail(check, "objects are not to be had");
-	module_order("release");
-	if (!slabinfo_find(held_cache, &line)) {
+	if (module_order("hold 1") || !slabinfo_find(held_cache, &line)) {
 		check_fail(check, "%s is not in slabinfo", held_cache);
 		return;
 	}
 	bound = 2 * owners * (line.limit + line.batch);
+	count = 3 * bound;
+	if (module_order("hold %lu", count))
+		check_fail(check, "objects are not to be had");
+	module_order("release");
+	if (!slabinfo_find(held_cache, &line))
+		check_fail(check, "%s has left slabinfo", held_cache);
 	check_note(check, "%lu freed, %lu still in slabs; bound %lu", count, line.objects, bound);
-	if (bound >= count || line.objects > bound)
+	if (line.objects > bound)
 		check_fail(check, "%lu objects in queues, the bound is %lu", line.objects, bound);
 }

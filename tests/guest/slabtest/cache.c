@@ -173,16 +173,37 @@ static void create_same(struct st_worker *worker)
 	}
 }
 
+/* Fill objects, or empty them again. */
+static void fill_all(struct st *t, struct kmem_cache *cache, void **objects, size_t count)
+{
+	while (count--) {
+		objects[count] = kmem_cache_alloc(cache, GFP_KERNEL);
+		if (st_check(t, objects[count], "no object"))
+			st_fill(t, objects[count], kmem_cache_size(cache));
+	}
+}
+
+static void empty_all(struct st *t, struct kmem_cache *cache, void **objects, size_t count)
+{
+	while (count--) {
+		if (!objects[count])
+			continue;
+		st_spend(t, objects[count], kmem_cache_size(cache));
+		kmem_cache_free(cache, objects[count]);
+	}
+}
+
 /*
- * Guards: creating caches of one name at the same time on all CPUs leaves usable caches, and
- * nothing when they are gone. Where caches do not merge a second one of the name is no part of
- * the contract.
+ * Guards: creating caches of one name at the same time on all CPUs leaves usable caches, nothing
+ * when they are gone, and the objects of a cache they share slabs with in place. Where caches do
+ * not merge a second one of the name is no part of the contract.
  */
 static void cache_names(struct st *t)
 {
 	struct kmem_cache *one = kmem_cache_create("slabtest_probe1", 360, 0, 0, NULL);
 	struct kmem_cache *other = kmem_cache_create("slabtest_probe2", 360, 0, 0, NULL);
 	struct race race = { "slabtest_same", 360, st_scale(t, 20) };
+	void *objects[40];
 	long base;
 
 	if (!st_check(t, one && other, "no caches"))
@@ -192,7 +213,9 @@ static void cache_names(struct st *t)
 		goto out;
 	}
 	base = st_slab_pages();
+	fill_all(t, one, objects, ARRAY_SIZE(objects));
 	st_run_on_all(t, create_same, &race);
+	empty_all(t, one, objects, ARRAY_SIZE(objects));
 	st_settled(t, NULL, base, st_slack_pages());
 out:
 	kmem_cache_destroy(one);

@@ -185,6 +185,77 @@ static void visit(struct st_worker *worker, struct gallery *gallery)
 	rcu_read_unlock();
 }
 
+/* Whether a free object, or somebody else's, is as all of the gallery are. */
+static bool is_one_of_these(const struct gallery *gallery, const struct built *built)
+{
+	if (READ_ONCE(built->magic) != MAGIC)
+		return false;
+	return !gallery->constructed || (list_empty(&built->list) &&
+		!memchr_inv(built->filler, 0x3c, sizeof(built->filler)));
+}
+
+/* More than any allocator keeps in a queue, so that slabs go back. */
+#define CROWD 4000
+#define PAGES 64
+
+/* The page allocator gives what came back last: should a slab be among it, this is seen. */
+static void spoil_pages(struct page **pages, int node, unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++) {
+		pages[i] = alloc_pages_node(node, GFP_NOWAIT | __GFP_NOWARN | __GFP_COMP, order);
+		if (pages[i])
+			memset(page_address(pages[i]), 0xd1, PAGE_SIZE << order);
+	}
+}
+
+/* Within one grace period: all are freed, pages are used for something else, all are read. */
+static void leave(struct st_worker *worker, struct gallery *gallery, struct built **crowd,
+		  struct page **pages)
+{
+	struct page *last = virt_to_head_page(crowd[CROWD - 1]);
+	unsigned int i, order = compound_order(last);
+	int node = page_to_nid(last);
+
+	rcu_read_lock();
+	for (i = 0; i < CROWD; i++)
+		kmem_cache_free(gallery->cache, crowd[i]);
+	spoil_pages(pages, node, order);
+	for (i = 0; i < CROWD; i++)
+		if (!st_check(worker->t, is_one_of_these(gallery, crowd[i]),
+			      "%lx is another's: magic %llx", st_at(crowd[i]), crowd[i]->magic))
+			break;
+	rcu_read_unlock();
+	for (i = 0; i < PAGES; i++)
+		if (pages[i])
+			__free_pages(pages[i], order);
+}
+
+static void gather(struct st_worker *worker)
+{
+	struct gallery *gallery = worker->data;
+	struct page **pages = kvcalloc(PAGES, sizeof(*pages), GFP_KERNEL);
+	struct built **crowd = kvcalloc(CROWD, sizeof(*crowd), GFP_KERNEL);
+	unsigned int i;
+
+	if (!st_check(worker->t, crowd && pages, "no memory"))
+		goto out;
+	for (i = 0; i < CROWD; i++) {
+		crowd[i] = paint(worker, gallery);
+		if (!crowd[i])
+			break;
+	}
+	if (i == CROWD)
+		leave(worker, gallery, crowd, pages);
+	else
+		while (i--)
+			kmem_cache_free(gallery->cache, crowd[i]);
+out:
+	kvfree(crowd);
+	kvfree(pages);
+}
+
 static void exhibit(struct st_worker *worker)
 {
 	struct gallery *gallery = worker->data;
@@ -223,6 +294,7 @@ static void readable(struct st *t, void (*ctor)(void *object))
 	if (!st_check(t, gallery->cache, "no cache"))
 		goto out;
 	st_run_on_all(t, exhibit, gallery);
+	st_run_on_all(t, gather, gallery);
 	for (slot = 0; slot < SLOTS; slot++) {
 		struct built *old = replace(gallery, slot, NULL);
 
@@ -247,17 +319,23 @@ static void rcu_ctor(struct st *t)
 	readable(t, build);
 }
 
+/* Five times that are more pages than others may come to use meanwhile. */
+#define GONE 1500
+
 static void take_and_give(struct st_worker *worker)
 {
 	struct kmem_cache *cache = worker->data;
-	struct built *built[100];
+	struct built **built = kvcalloc(GONE, sizeof(*built), GFP_KERNEL);
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(built); i++)
+	if (!st_check(worker->t, built, "no memory"))
+		return;
+	for (i = 0; i < GONE; i++)
 		built[i] = take_built(worker->t, cache, 1);
 	while (i--)
 		if (built[i])
 			give_built(worker->t, cache, built[i], 1);
+	kvfree(built);
 }
 
 /* Guards: such a cache can be destroyed while its slabs wait for the grace period. */

@@ -291,25 +291,46 @@ static void sized_ksize(struct st *t)
 	}
 }
 
+/* What is left of an object after it was resized; filled anew. */
+static u8 *resize(struct st *t, u8 *object, size_t size, size_t next, u8 *mark)
+{
+	u8 *moved = krealloc(object, hidden(next), GFP_KERNEL);
+
+	if (!st_check(t, moved, "no object of %zu", next))
+		return object;
+	st_is_byte(t, moved, *mark, min(size, next));
+	memset(moved, ++*mark, next);
+	return moved;
+}
+
+/* A small object grows in steps until it is a large one, and shrinks. How often did it move? */
+static unsigned int grow(struct st *t)
+{
+	size_t size = 0, next = 1 + st_random(&t->rnd, 64);
+	unsigned int moves = 0;
+	u8 *object = NULL, *last, mark = st_random(&t->rnd, 256);
+
+	while (next <= 3 * PAGE_SIZE) {
+		last = object;
+		object = resize(t, object, size, next, &mark);
+		moves += object != last;
+		size = next;
+		next = size + 1 + st_random(&t->rnd, 2 * size);
+	}
+	object = resize(t, object, size, size / 2, &mark);
+	object = krealloc(object, hidden(0), GFP_KERNEL);
+	st_check(t, ZERO_OR_NULL_PTR(object), "krealloc to 0 gave %lx", st_at(object));
+	return moves;
+}
+
 /* Guards: what an object held is there after it was resized, in either direction. */
 static void sized_realloc(struct st *t)
 {
-	unsigned int i, rounds = st_scale(t, 2000);
-	u8 *object = NULL, *moved, mark = 0;
-	size_t size = 0, next;
+	unsigned int i, moves = 0, rounds = st_scale(t, 300);
 
-	for (i = 0; i < rounds; i++) {
-		next = 1 + st_random(&t->rnd, i % 16 ? 512 : 4 * PAGE_SIZE);
-		moved = krealloc(object, hidden(next), GFP_KERNEL);
-		if (!st_check(t, moved, "no object of %zu", next))
-			break;
-		object = moved;
-		st_is_byte(t, object, mark, min(size, next));
-		size = next;
-		memset(object, ++mark, size);
-	}
-	moved = krealloc(object, hidden(0), GFP_KERNEL);
-	st_check(t, ZERO_OR_NULL_PTR(moved), "krealloc to 0 gave %lx", st_at(moved));
+	for (i = 0; i < rounds && !atomic_read(&t->failures); i++)
+		moves += grow(t);
+	st_check(t, moves >= 4 * rounds, "%u moves of %u objects", moves, rounds);
 }
 
 /* Guards: live objects of any sizes share no byte. */

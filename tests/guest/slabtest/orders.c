@@ -13,6 +13,7 @@
  *   cycle COUNT     create, use and destroy a cache, slabtest_brief, so many times
  *   brief 0|1       destroy or create it
  *   twins 0|1       destroy or create two caches that could be one, slabtest_twin_a and _b
+ *   close           free all, and destroy slabtest_held: the kernel complains of what is left
  *   queue MIB       allocate that much on the CPUs together, in many sizes, and free it
  *   storm / calm    the storm of storm.c, on all CPUs
  *   charge COUNT    have that many accounted objects, charged to the writer
@@ -269,6 +270,12 @@ static int order_twins(unsigned int there)
 	return error;
 }
 
+static int order_close(unsigned int unused)
+{
+	stock_close(&held);
+	return 0;
+}
+
 static void fill_queues(struct st_worker *worker)
 {
 	unsigned long bytes = *(unsigned long *)worker->data / worker->count;
@@ -421,6 +428,7 @@ static const struct {
 	{ "cycle", order_cycle },
 	{ "brief", order_brief },
 	{ "twins", order_twins },
+	{ "close", order_close },
 	{ "queue", order_queue },
 	{ "storm", order_storm },
 	{ "calm", order_calm },
