@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Planted faults: what our tests are for is shown by breaking the allocator, and the guest.
 
-Each fault is rendered into a worktree and a build of its own, booted, and must come out red in
-the way it should: by a test that failed, a complaint of the kernel, or time that ran out.
+The faults of faults.toml are planted together into a kernel of its own. Each is chosen at boot,
+and must come out red in the way it should, charged to the test that is to see it: by a test that
+failed, a complaint of the kernel, or time that ran out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,51 +28,12 @@ from harness.progress import SilentProgress
 from harness.tree import Tree
 from harness.worktree import Mutation, render_into_worktree
 
+from .faults import Pair, pairs, read_faults
+
 pytestmark = pytest.mark.kernel
 GUEST = PROJECT / "tests" / "guest"
 QUIET = SilentProgress()
-SLQB = "mm/slqb.c"
-IN_TESTS = 'strstarts(s->name, "slabtest")'
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault, the test that is to go red, and how."""
-
-    pattern: str
-    replacement: str
-    case: str
-    outcome: Outcome
-    words: tuple[str, ...] = ()
-
-
-FAULTS = {
-    "a free list that loses an object": Fault(
-        r"^\tkmlist_push\(s, &c->list\.freelist, object\);\n\tnote_for_trim\(c\);",
-        f"\tif (!{IN_TESTS})\n\t\tkmlist_push(s, &c->list.freelist, object);\n\tnote_for_trim(c);",
-        "slabtest.life_destroy",
-        Outcome.CRASH,
-    ),
-    "a remote queue that is never claimed": Fault(
-        r"^\tcollect_remote\(l, &objects, l->remote_free\.closed\);",
-        f"\tif ({IN_TESTS})\n\t\treturn;\n\tcollect_remote(l, &objects, l->remote_free.closed);",
-        "slabtest.remote_*",
-        Outcome.CRASH,
-    ),
-    "a slab that is freed with an object in use": Fault(
-        r"^\tif \(slab->inuse == 1\) \{",
-        f"\tif (slab->inuse == 1 || (slab->inuse == 2 && {IN_TESTS})) {{",
-        "slabtest.order_*",
-        Outcome.CRASH,
-    ),
-    "a missing unlock": Fault(
-        r"^(\tWRITE_ONCE\(l->remote_free_check, false\);\n)\tspin_unlock\(&l->remote_free\.lock\);",
-        '\\1\tif (!strstarts(l->cache->name, "slabtest"))\n\t\tspin_unlock(&l->remote_free.lock);',
-        "slabtest.remote_*",
-        Outcome.TIMEOUT,
-        ("--deadline", "40"),
-    ),
-}
+CATALOGUE = read_faults()
 
 
 @dataclass(frozen=True)
@@ -95,9 +59,12 @@ class Images:
         return done.returncode, json.loads(done.stdout)
 
 
-def images(linux: Tree, places: Places, label: str, *faults: Mutation) -> Images:
+def images(
+    linux: Tree, places: Places, label: str, *faults: Mutation, config: str = "lean"
+) -> Images:
     rendered = render_into_worktree(linux, places, label=label, mutations=faults)
-    kernel = build_kernel(rendered.source, KernelSpec(), places, QUIET, line_map=rendered.line_map)
+    spec = KernelSpec(config=config)
+    kernel = build_kernel(rendered.source, spec, places, QUIET, line_map=rendered.line_map)
     modules = build_modules(kernel, rendered.source, GUEST, places, QUIET)
     return Images(kernel.image, build_initramfs(kernel, modules, GUEST, places, QUIET))
 
@@ -108,19 +75,47 @@ def sound(linux: Tree, real_places: Places) -> Images:
     return images(linux, real_places, "slqb")
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_in_the_allocator_is_caught(
-    name: str, sound: Images, linux: Tree, real_places: Places
-) -> None:
-    fault = FAULTS[name]
-    mutation = Mutation(SLQB, fault.pattern, fault.replacement)
-    words = ("--case", fault.case, *fault.words)
-    broken = images(linux, real_places, "planted", mutation)
-    status, record = broken.boot(*words)
-    assert status == fault.outcome.exit_code, record["reason"]
-    assert record["outcome"] == fault.outcome.name
+@pytest.fixture(scope="module")
+def planted(linux: Tree, real_places: Places) -> Callable[[str], Images]:
+    """The kernel with all the faults, of one configuration or another."""
 
-    status, record = sound.boot(*words)
+    @cache
+    def built(config: str) -> Images:
+        return images(linux, real_places, "planted", *CATALOGUE.mutations(), config=config)
+
+    return built
+
+
+def see(kernel: Images, pair: Pair) -> None:
+    """Boot the fault with the one case, and nothing but that case must be red."""
+    fault, red = pair
+    chosen = ("--append", f"planted={fault.name}", "--topology", red.topology)
+    status, record = kernel.boot("--case", red.case, *chosen, *red.words)
+    assert status in {Outcome[name].exit_code for name in red.outcomes}, record["reason"]
+    [cell] = record["cells"]
+    assert [case["path"] for case in cell["cases"] if case["status"] != "pass"] == [red.case]
+
+
+@pytest.mark.parametrize("pair", pairs(CATALOGUE, quick=True), ids=lambda pair: pair.name)
+def test_a_fault_in_the_allocator_is_caught(
+    pair: Pair, planted: Callable[[str], Images], sound: Images
+) -> None:
+    see(planted(pair.red.config), pair)
+    status, record = sound.boot("--case", pair.red.case, "--topology", pair.red.topology)
+    assert status == 0, record["reason"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("pair", pairs(CATALOGUE, quick=False), ids=lambda pair: pair.name)
+def test_every_fault_is_caught(pair: Pair, planted: Callable[[str], Images]) -> None:
+    see(planted(pair.red.config), pair)
+
+
+@pytest.mark.soak
+def test_with_no_fault_chosen_the_planted_kernel_is_sound(
+    planted: Callable[[str], Images],
+) -> None:
+    status, record = planted("lean").boot()
     assert status == 0, record["reason"]
 
 
