@@ -250,7 +250,7 @@ void check_sysfs_validate(struct check *check)
 		return;
 	validate_all(check, "at rest");
 	module_order("storm");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < (check->words->soak ? 20 : 1); i++)
 		validate_all(check, "at work");
 	module_order("calm");
 
