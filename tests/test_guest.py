@@ -54,7 +54,7 @@ def test_readme_tells_every_case_and_how_it_was_seen_red() -> None:
 
 def test_init_builds_without_a_warning_and_needs_no_library(tmp_path: Path) -> None:
     child.run(["make", "-s", f"OUT={tmp_path}"], cwd=GUEST, timeout=120)
-    segments = child.run(["readelf", "--program-headers", "init"], cwd=tmp_path, timeout=30)
+    segments = child.run(["readelf", "--program-headers", "init"], cwd=tmp_path, timeout=60)
     assert "LOAD" in segments
     assert "INTERP" not in segments
 

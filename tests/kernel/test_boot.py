@@ -199,7 +199,7 @@ def test_the_plain_qemu_command_works_too(guest: Guest) -> None:
 def test_an_interrupt_ends_the_emulator(guest: Guest) -> None:
     with guest.hanging() as (process, qemu):
         os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 130
         assert not alive(qemu)
     assert guest.last()[0]["status"] == "interrupted"
@@ -208,7 +208,7 @@ def test_an_interrupt_ends_the_emulator(guest: Guest) -> None:
 def test_the_emulator_does_not_outlive_a_killed_harness(guest: Guest) -> None:
     with guest.hanging() as (process, qemu):
         process.kill()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         time.sleep(1)
         assert not alive(qemu)
     assert guest.last()[0]["status"] == "running"
@@ -217,7 +217,7 @@ def test_the_emulator_does_not_outlive_a_killed_harness(guest: Guest) -> None:
 def test_an_emulator_that_is_killed_is_the_hosts_fault(guest: Guest) -> None:
     with guest.hanging() as (process, qemu):
         os.kill(qemu, signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 8
     assert "QEMU died" in guest.last()[0]["reason"]
 
