@@ -79,7 +79,7 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     (Kind.HUNG_TASK, r"^INFO: task .* blocked (?:for|in) "),
     (Kind.RCU_STALL, r"\bINFO: \S+ .*\bstall(?:s|ed)?\b"),
     (Kind.PAGE, r"^BUG: (?:Bad (?:page|rss)|non-zero pgtables)|^swap_\w+: Bad "),
-    (Kind.SLAB, r"^BUG \S+?(?: \([^)]*\))?: "),
+    (Kind.SLAB, r"^BUG (?:\S+?(?: \([^)]*\))?|.+? \((?:Not tainted|Tainted: [^)]*)\)): "),
     (Kind.SLAB, r"^Slab corruption\b|^slab error in |^slab: double free"),
     (Kind.SLAB, r"Objects remaining in |Slab cache still has objects|Wrong slab cache"),
     (Kind.SLAB, r"(?:Poison|Redzone|[Pp]adding|Freepointer) (?:overwritten|corrupt)"),

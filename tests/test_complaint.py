@@ -58,6 +58,8 @@ def only(*lines: str) -> Complaint:
         ("BUG kmalloc-64 (Not tainted): Left Redzone overwritten", Kind.SLAB),
         ("BUG my-cache: freed twice", Kind.SLAB),
         ("BUG Acpi-State (Tainted: G    B): Freechain corrupt", Kind.SLAB),
+        ("BUG a cache of two: or more (Not tainted): Object already free", Kind.SLAB),
+        ("BUG two words (Tainted: G    B   W  O): Poison overwritten", Kind.SLAB),
         ("slab error in kmem_cache_destroy(): cache `x': Can't free all objects", Kind.SLAB),
         ("list_del corruption. next->prev should be x, but was y", Kind.LIST),
         ("hlist_add_head corruption. x", Kind.LIST),

@@ -56,6 +56,61 @@ static void fault_fail(struct st *t)
 	st_fail(t, "planted to fail");
 }
 
+/* For kernels that watch their objects: a byte beyond one, in front of one, and after its end */
+static void fault_overrun(struct st *t)
+{
+	u8 *p = kmalloc(128, GFP_KERNEL);
+
+	OPTIMIZER_HIDE_VAR(p);
+	p[128] = 'x';
+	kfree(p);
+}
+
+static void fault_underrun(struct st *t)
+{
+	u8 *p = kmalloc(128, GFP_KERNEL);
+
+	OPTIMIZER_HIDE_VAR(p);
+	p[-1] = 'x';
+	kfree(p);
+}
+
+static void fault_afterfree(struct st *t)
+{
+	u8 *stays = kmalloc(128, GFP_KERNEL);
+	u8 *p = kmalloc(128, GFP_KERNEL), *again;
+
+	OPTIMIZER_HIDE_VAR(p);
+	kfree(p);
+	again = p;
+	OPTIMIZER_HIDE_VAR(again);
+	again[5] = 'x';
+	kfree(kmalloc(128, GFP_KERNEL));
+	kfree(stays);
+}
+
+static void fault_twice(struct st *t)
+{
+	u8 *stays = kmalloc(128, GFP_KERNEL);
+	u8 *p = kmalloc(128, GFP_KERNEL), *again = p;
+
+	OPTIMIZER_HIDE_VAR(again);
+	kfree(p);
+	kfree(again);
+	kfree(stays);
+}
+
+static void fault_leak(struct st *t)
+{
+	struct kmem_cache *cache;
+	void *p;
+
+	cache = kmem_cache_create("slabtest_leak", 128, 0, ST_OWN, NULL);
+	p = cache ? kmem_cache_alloc(cache, GFP_KERNEL) : NULL;
+	OPTIMIZER_HIDE_VAR(p);
+	kmem_cache_destroy(cache);
+}
+
 static void fault_none(struct st *t)
 {
 }
@@ -72,6 +127,11 @@ static const struct {
 	{ "expectmissing", fault_missing },
 	{ "expected", fault_expected },
 	{ "fail", fault_fail },
+	{ "overrun", fault_overrun },
+	{ "underrun", fault_underrun },
+	{ "afterfree", fault_afterfree },
+	{ "twice", fault_twice },
+	{ "leak", fault_leak },
 	{ "noload", fault_none },
 	{ "plan", fault_none },
 };
