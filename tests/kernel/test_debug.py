@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""SLQB's debugging on real boots: it changes nothing for the tests, and finds what is planted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import Outcome
+from harness.kernel import KernelSpec
+from harness.places import Places
+from harness.tree import Tree
+from tests.kernel.conftest import Build
+from tests.kernel.test_planted import Images, images
+
+pytestmark = pytest.mark.kernel
+
+ON = ("--append", "slqb_debug=FZPU")
+
+
+@pytest.fixture(scope="module")
+def sound(linux: Tree, real_places: Places) -> Images:
+    """The lean kernel, which has debugging in it."""
+    return images(linux, real_places, "slqb")
+
+
+def complaints(record: dict[str, Any]) -> list[dict[str, Any]]:
+    [cell] = record["cells"]
+    found = cell["complaints"]
+    assert isinstance(found, list)
+    return found
+
+
+def console(record: dict[str, Any]) -> str:
+    """What the kernel of the only boot said."""
+    [cell] = record["cells"]
+    runs = Places.from_environment().runs
+    return Path(runs, record["name"], cell["folder"], "console.log").read_text()
+
+
+def test_every_case_passes_with_the_whole_system_watched(sound: Images) -> None:
+    status, record = sound.boot(*ON)
+    assert status == 0, record["reason"]
+    statuses = [case["status"] for case in record["cells"][0]["cases"]]
+    assert statuses.count("pass") > 60
+
+
+def test_some_caches_are_watched_by_name(sound: Images) -> None:
+    words = ("--append", "slqb_debug=ZP,kmalloc-*", "--case", "slabtest.kmalloc_*")
+    status, record = sound.boot(*words)
+    assert status == 0, record["reason"]
+
+
+def test_an_unknown_letter_is_reported_and_skipped(sound: Images) -> None:
+    words = ("--append", "slqb_debug=QZ", "--append", "slqbtest.plant=overrun")
+    status, record = sound.boot(*words)
+    assert status == Outcome.CRASH.exit_code, record["reason"]
+    assert "SLQB: slqb_debug: 'Q' means nothing, skipped" in console(record)
+    assert "Right Redzone overwritten" in complaints(record)[0]["headline"]
+
+
+PLANTED = {
+    "overrun": "Right Redzone overwritten",
+    "underrun": "Left Redzone overwritten",
+    "afterfree": "Poison overwritten",
+    "twice": "Object already free",
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_a_planted_fault_is_named(plant: str, sound: Images) -> None:
+    status, record = sound.boot(*ON, "--append", f"slqbtest.plant={plant}")
+    assert status == Outcome.CRASH.exit_code, record["reason"]
+    [found] = complaints(record)
+    assert found["kind"] == "slab"
+    assert re.match(rf"BUG kmalloc-128 \(.*\): {PLANTED[plant]}", found["headline"])
+    assert found["path"] == "slabtest.plant_fault"
+    said = console(record)
+    assert re.search(rf"Allocated by \S*fault_{plant}\S* \[slabtest\]", said)
+    assert "Object  " in said
+
+
+def test_the_right_byte_is_named(sound: Images) -> None:
+    _, record = sound.boot(*ON, "--append", "slqbtest.plant=overrun")
+    said = console(record)
+    assert re.search(r"First wrong byte at 0x\w+, 128 from the object: 0x78 instead of 0xcc", said)
+    assert re.search(r"SLQB: kmalloc-128: (0x\w+)-\1 is 0xcc again", said)
+
+
+def test_a_freed_object_tells_who_freed_it(sound: Images) -> None:
+    _, record = sound.boot(*ON, "--append", "slqbtest.plant=twice")
+    assert re.search(r"Freed by \S*fault_twice\S* \[slabtest\]", console(record))
+
+
+def test_what_remains_at_destroy_is_listed(sound: Images) -> None:
+    status, record = sound.boot(*ON, "--append", "slqbtest.plant=leak")
+    assert status == Outcome.CRASH.exit_code, record["reason"]
+    said = console(record)
+    assert "Objects remaining in slabtest_leak" in said
+    assert re.search(r"Object 0x\w+ remains", said)
+    assert re.search(r"Allocated by \S*fault_leak\S* \[slabtest\]", said)
+
+
+def test_a_name_that_is_not_listed_is_not_watched(sound: Images) -> None:
+    words = ("--append", "slqb_debug=Z,dentry", "--append", "slqbtest.plant=overrun")
+    _, record = sound.boot(*words)
+    assert not [one for one in complaints(record) if "Redzone" in one["headline"]]
+
+
+@pytest.mark.parametrize("words", [(), ON], ids=["alone", "watched"])
+def test_the_suites_of_the_allocator_pass(
+    words: tuple[str, ...], sound: Images, build: Build
+) -> None:
+    kernel = build(KernelSpec(config="lean+kunit-slqb"))
+    status, record = Images(kernel.image, sound.initramfs).boot("--suite", "kunit", *words)
+    assert status == 0, record["reason"]
+    cases = {case["path"]: case["status"] for case in record["cells"][0]["cases"]}
+    assert len([path for path in cases if path.startswith("slqb_faults.")]) == 14
+    assert len([path for path in cases if path.startswith("slqb_structure.")]) == 7
+    assert set(cases.values()) == {"pass"}
