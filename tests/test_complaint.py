@@ -20,6 +20,27 @@ WARN = (
 )
 
 
+WATCHED = (
+    "BUG kmalloc-128 (Tainted: G           O      ): Right Redzone overwritten",
+    "First wrong byte at 0xffff888003f5c880, 128 from the object: 0x78 instead of 0xcc",
+    "Allocated by fault_overrun+0x20/0x60 [slabtest], CPU 1, process 41, 0 ms ago",
+    " slab_alloc_debug+0x97/0xd0",
+    " fault_overrun+0x20/0x60 [slabtest]",
+    "Object 0xffff888003f5c800 of 128 bytes, number 3 in its slab, link at 136",
+    "Slab 0xffff888003f5c000 on node 0: 12 objects of 336 bytes, 4 in use, free list at 0x0",
+    "Left     00000000: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc  ................",
+    "Object   00000000: 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b a5  kkkkkkkkkkkkkkk.",
+    "Right    00000000: 78 cc cc cc cc cc cc cc                          x.......",
+    "Padding  00000000: 5a 5a 5a 5a 5a 5a 5a 5a                          ZZZZZZZZ",
+    "CPU: 1 PID: 41 Comm: slabtest/1 Tainted: G           O       6.1.192 #1",
+    "Call Trace:",
+    " <TASK>",
+    " dump_stack_lvl+0x4c/0x90",
+    " </TASK>",
+    "SLQB: kmalloc-128: 0xffff888003f5c880-0xffff888003f5c880 is 0xcc again",
+)
+
+
 def kinds(*lines: str) -> list[Kind]:
     return [complaint.kind for complaint in complaints(lines)]
 
@@ -27,6 +48,14 @@ def kinds(*lines: str) -> list[Kind]:
 def only(*lines: str) -> Complaint:
     [complaint] = complaints(lines)
     return complaint
+
+
+def test_a_report_of_a_watched_object_is_one_complaint() -> None:
+    complaint = only(*WATCHED)
+    assert complaint.kind is Kind.SLAB
+    assert complaint.headline == WATCHED[0]
+    assert complaint.last == len(WATCHED) - 1
+    assert kinds(*WATCHED, *WATCHED) == [Kind.SLAB, Kind.SLAB]
 
 
 @pytest.mark.parametrize(
