@@ -53,6 +53,11 @@ class Fault:
     says: str
     histories: int = 200
 
+    @property
+    def mutation(self) -> Mutation:
+        """What plants it."""
+        return Mutation(SLQB, self.pattern, self.replacement)
+
 
 FAULTS = {
     "a free list that loses its first object": Fault(
@@ -161,9 +166,7 @@ def broken(real_places: Places) -> dict[str, Path]:
     """A program for each fault."""
 
     def planted(name: str) -> Path:
-        fault = FAULTS[name]
-        mutation = Mutation(SLQB, fault.pattern, fault.replacement)
-        return build(real_places, "plain", (mutation,)) / "core"
+        return build(real_places, "plain", (FAULTS[name].mutation,)) / "core"
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(FAULTS, pool.map(planted, FAULTS), strict=True))
