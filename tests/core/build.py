@@ -78,7 +78,7 @@ VARIANTS = {
     "4k-large": Variant(12, (), LARGE, ("-O1",)),
     "16k-large": Variant(14, (), LARGE, ("-O1",)),
     "64k-large": Variant(16, (), {**LARGE, "NODE_PAGES": 8}, ("-O1",)),
-    "plain": Variant(12, (), {}, ("-O2",)),
+    "plain": Variant(12, (), {}, ("-O1",)),
     "coverage": Variant(12, (), {"COVERAGE": 1}, ("-O0", "--coverage")),
 }
 

@@ -19,7 +19,7 @@ from tests.core.build import RENDERED, build, rendered
 
 SLQB = "mm/slqb.c"
 SEED = 1
-HISTORIES = 400
+HISTORIES = 150
 
 
 def run(program: Path, *words: str | int) -> subprocess.CompletedProcess[str]:
