@@ -33,7 +33,7 @@ RENDERED = {
     "mm/slqb.c": "mm/slqb.c.j2",
     "include/linux/slqb_def.h": "include/linux/slqb_def.h.j2",
 }
-HOSTS = ("mm/slab.h", "include/linux/slab.h")  # the shim's files that get hunks
+HOSTS = ("mm/slab.h", "include/linux/slab.h", "mm/slqb.c")  # what gets hunks here
 WARNINGS = (
     *("-Wall", "-Wextra", "-Werror"),
     # The kernel compares signs, leaves parameters unused and fields unnamed.

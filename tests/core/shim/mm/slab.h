@@ -224,6 +224,12 @@ static inline struct kmem_cache_node *get_node(struct kmem_cache *s, int node)
 	for ((i) = 0; (i) < nr_node_ids; (i)++)				\
 		if (((n) = get_node(s, i)))
 
+#if defined(CONFIG_DEBUG_SLAB)
+#error "an allocator of another age"
+#elif defined(CONFIG_SLUB_DEBUG)
+#error "no machine of this folder watches objects"
+#endif
+
 #if defined(CONFIG_DEBUG_FS) && defined(CONFIG_SLUB_DEBUG)
 void debugfs_slab_release(struct kmem_cache *s);
 #endif
