@@ -158,7 +158,8 @@ static unsigned long sent_by(int cpu)
 /*
  * Have some objects wait in the owner's incoming queue, fewer than a batch: they are freed
  * elsewhere, and sent off when an object of another list follows. The number, or 0 where they were
- * not sent as a whole, or claimed already: the trim may come in between.
+ * not sent as a whole, or claimed already: the trim may come in between. The module must not be
+ * asked for its state meanwhile: it sorts its objects then, and would free them in another order.
  */
 static long leave_some(struct check *check, int owner, int other, int remote)
 {
@@ -169,8 +170,9 @@ static long leave_some(struct check *check, int owner, int other, int remote)
 	move_to(other);
 	module_order("hold 1");
 	move_to(owner);
+	held = counted_on(owner, "alloc");
 	module_order("more 64");
-	held = module_state("held") - 1;
+	held = counted_on(owner, "alloc") - held;
 	claimed = claimed_by(owner);
 	sent = sent_by(remote);
 	move_to(remote);
