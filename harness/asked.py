@@ -32,6 +32,8 @@ class Asked(BaseModel):
     trim_ms: int | None = None
     """A trim period of its own for the allocator; None leaves it as it is."""
     append: tuple[str, ...] = ()
+    icount: bool = False
+    """Virtual time that counts instructions, and the allocator's interrupts-off time in it."""
 
     @property
     def tests(self) -> bool:
@@ -72,5 +74,7 @@ class Asked(BaseModel):
         yield from ("--suite", self.suite, "--seed", str(self.seed), "--scale", self.scale)
         if self.trim_ms is not None:
             yield from ("--trim-ms", str(self.trim_ms))
+        if self.icount:
+            yield "--icount"
         for word in self.append:
             yield from ("--append", word)

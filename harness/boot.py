@@ -66,6 +66,10 @@ class BootRequest:
     payload: Payload
     limits: Limits
     folder: Path
+    icount: bool = False
+    """Time counts instructions."""
+    plugin: tuple[str, ...] = ()
+    """QEMU's words for what watches them."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,14 @@ def boot(request: BootRequest, accelerator: Accelerator, progress: Progress) -> 
 
 def command(request: BootRequest, accelerator: Accelerator) -> tuple[str, ...]:
     """The exact QEMU command of a request."""
-    return qemu_command(request.machine, request.topology, accelerator.name, request.payload)
+    return qemu_command(
+        request.machine,
+        request.topology,
+        accelerator.name,
+        request.payload,
+        icount=request.icount,
+        plugin=request.plugin,
+    )
 
 
 def _follow(

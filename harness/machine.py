@@ -61,9 +61,20 @@ def load_machine(name: str, folder: Path = MACHINES) -> Machine:
 
 
 def qemu_command(
-    machine: Machine, topology: Topology, accelerator: str, payload: Payload
+    machine: Machine,
+    topology: Topology,
+    accelerator: str,
+    payload: Payload,
+    *,
+    icount: bool = False,
+    plugin: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """The whole command; the console is on its standard output and nothing else is."""
+    if icount and topology.cpus > 1:
+        raise UserError(
+            f"topology {topology.name!r} has {topology.cpus} CPUs; "
+            "instructions are counted (--icount) on one, as in topology 'up'"
+        )
     if topology.cpus > machine.max_cpus:
         raise UserError(
             f"topology {topology.name!r} has {topology.cpus} CPUs, "
@@ -71,7 +82,9 @@ def qemu_command(
         )
     return (
         machine.emulator,
-        *_machine_arguments(machine, topology, accelerator),
+        *_machine_arguments(machine, topology, "tcg,thread=single" if icount else accelerator),
+        *(("-icount", "shift=0,sleep=off") if icount else ()),
+        *plugin,
         *qemu_arguments(topology),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
@@ -81,9 +94,10 @@ def qemu_command(
 
 def _machine_arguments(machine: Machine, topology: Topology, accelerator: str) -> tuple[str, ...]:
     quicker = machine.flat_model if topology.flat else {}
-    model = quicker.get(accelerator, machine.model)
+    kind = accelerator.split(",")[0]
+    model = quicker.get(kind, machine.model)
     accel = "tcg,thread=multi" if accelerator == "tcg" else accelerator
-    return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[accelerator])
+    return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[kind])
 
 
 def _payload_arguments(payload: Payload) -> tuple[str, ...]:

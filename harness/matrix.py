@@ -83,8 +83,8 @@ def wanted_kernels(plan: Plan) -> tuple[Wanted, ...]:
     )
     if not found:
         raise UserError(
-            f"no topology of {', '.join(plan.topologies)} suits a kernel for one CPU "
-            f"({', '.join(plan.configs)}); {ONE_CPU} does"
+            f"no topology of {', '.join(plan.topologies)} has one CPU, which this needs "
+            f"({'--icount' if plan.asked.icount else ', '.join(plan.configs)}); {ONE_CPU} does"
         )
     return found
 
@@ -93,8 +93,11 @@ def left_out(plan: Plan) -> Iterator[str]:
     """What was asked for and cannot be."""
     for config in plan.configs:
         for name in plan.topologies:
-            if not _fits(config, load_topology(name)):
+            topology = load_topology(name)
+            if not _fits(config, topology):
                 yield f"left out: config {config} on topology {name} (a kernel for one CPU)"
+            elif not _counts(plan, topology):
+                yield f"left out: topology {name} (instructions are counted on one CPU)"
 
 
 def _check(plan: Plan) -> None:
@@ -112,7 +115,7 @@ def _cells(
 ) -> Iterator[Cell]:
     """One for each topology; the first of our own allocator keeps its trim period."""
     for topology in topologies:
-        if not _fits(wanted.config, topology):
+        if not _fits(wanted.config, topology) or not _counts(plan, topology):
             continue
         asked = plan.asked
         short = wanted.allocator == OURS and asked.scale == "quick" and not keeps_trim
@@ -120,6 +123,11 @@ def _cells(
             asked = asked.model_copy(update={"trim_ms": QUICK_TRIM})
         yield Cell(f"{wanted.name}-{topology.name}", topology, asked)
         keeps_trim = False
+
+
+def _counts(plan: Plan, topology: Topology) -> bool:
+    """Instructions make the time of one CPU only."""
+    return not plan.asked.icount or topology.cpus == 1
 
 
 def _fits(config: str, topology: Topology) -> bool:

@@ -29,6 +29,7 @@ from harness import __version__
 from harness.asked import Asked
 from harness.digest import digest_of
 from harness.errors import HostError, Outcome, UserError
+from harness.measure import Measure
 from harness.places import Places, made
 
 SCHEMA: Literal["slqb-run/1"] = "slqb-run/1"
@@ -140,6 +141,7 @@ class CellRecord(Part):
     """Why earlier boots of this cell say nothing of the kernel; each is kept beside its folder."""
     bounds: Mapping[str, int] = {}
     """What the allocator costs (bounds.py)."""
+    measures: Mapping[str, Measure] = {}
     counts: Mapping[str, int] = {}
     cases: tuple[CaseRecord, ...] = ()
     complaints: tuple[ComplaintRecord, ...] = ()

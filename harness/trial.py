@@ -7,11 +7,12 @@ asked for (asked.py), and the user's own words last, so that they win.
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import boot as booting
-from harness import hostload, show
+from harness import hostload, irqsoff, show
 from harness.accelerator import Accelerator
 from harness.asked import Asked
 from harness.boot import BootRequest, BootResult, cores
@@ -21,6 +22,7 @@ from harness.decode import decoded
 from harness.ktap import Status
 from harness.limits import Limits
 from harness.machine import Machine, Payload
+from harness.measure import Measure, measures
 from harness.places import made
 from harness.progress import Progress
 from harness.record import MACHINE, TOPOLOGY, CaseRecord, ComplaintRecord, Recorder
@@ -61,7 +63,14 @@ class Trial:
     def request(self) -> BootRequest:
         """What is handed to QEMU."""
         payload = Payload(self.kernel, self.initramfs, self.cmdline)
-        return BootRequest(self.machine, self.topology, payload, self.limits, self.folder)
+        return BootRequest(
+            self.machine,
+            self.topology,
+            payload,
+            self.limits,
+            self.folder,
+            icount=self.asked.icount,
+        )
 
 
 def attempt(
@@ -72,12 +81,15 @@ def attempt(
     stop: threading.Event | None = None,
 ) -> Verdict | None:
     """Boot, judge, record; None if `stop` was set meanwhile and the boot was cut off."""
-    argv = booting.command(trial.request, accelerator)
     made(trial.folder)
+    request = trial.request
+    if trial.asked.icount:
+        request = replace(request, plugin=irqsoff.prepare(trial.kernel, trial.folder))
+    argv = booting.command(request, accelerator)
     save(trial.machine, trial.folder / MACHINE)
     save(trial.topology, trial.folder / TOPOLOGY)
     recorder.cell(trial.name, status="running", argv=argv, cmdline=trial.cmdline)
-    result = booting.boot(trial.request, accelerator, progress)
+    result = booting.boot(request, accelerator, progress)
     if stop is not None and stop.is_set():
         return None
     verdict = judge(_boot(trial, result))
@@ -103,6 +115,14 @@ def _boot(trial: Trial, result: BootResult) -> Boot:
     )
 
 
+def _measures(trial: Trial, result: BootResult) -> Mapping[str, Measure]:
+    """What the guest measured, and what was measured of it."""
+    told = measures(line.text for line in result.lines)
+    if not trial.asked.icount:
+        return told
+    return {**told, **irqsoff.measured(trial.kernel, trial.folder)}
+
+
 def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, object]:
     """What the record keeps of a boot."""
     load = result.samples[-1] if result.samples else hostload.Sample(0, 0, 0)
@@ -119,6 +139,7 @@ def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, objec
         "guest_ran": round(load.ran, 3),
         "guest_waited": round(load.waited, 3),
         "bounds": bounds(line.text for line in result.lines),
+        "measures": _measures(trial, result),
         "counts": {status.value: verdict.count(status) for status in Status},
         "cases": tuple(CaseRecord(**data) for data in show.case_data(verdict)),
         "complaints": tuple(

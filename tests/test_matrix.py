@@ -61,8 +61,16 @@ def test_a_kernel_for_one_cpu_is_booted_on_one() -> None:
 
 
 def test_nothing_left_is_wrong_use() -> None:
-    with pytest.raises(UserError, match="no topology of 4n suits a kernel for one CPU"):
+    with pytest.raises(UserError, match="no topology of 4n has one CPU"):
         wanted_kernels(plan(configs=("lean+up",), topologies=("4n",)))
+
+
+def test_instructions_are_counted_on_one_cpu() -> None:
+    wanted = plan(topologies=("up", "2n"), asked=Asked(icount=True))
+    assert cells(wanted) == ["x86_64-slqb-lean-up"]
+    assert list(left_out(wanted)) == ["left out: topology 2n (instructions are counted on one CPU)"]
+    with pytest.raises(UserError, match=r"no topology of 2n has one CPU, .*--icount"):
+        wanted_kernels(plan(topologies=("2n",), asked=Asked(icount=True)))
 
 
 def trims(wanted: Plan) -> list[int | None]:
@@ -108,6 +116,7 @@ WORDS = st.from_regex(r"[!-~]{1,12}", fullmatch=True).filter(lambda word: word[0
         suite=st.sampled_from(["all", "guest", "kunit", "none"]),
         seed=st.integers(0, (1 << 64) - 1),
         scale=st.sampled_from(["quick", "soak"]),
+        icount=st.booleans(),
         trim_ms=st.none() | st.integers(0, 10_000),
         append=st.lists(WORDS, max_size=3).map(tuple),
     )

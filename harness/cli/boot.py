@@ -12,7 +12,7 @@ from harness.accelerator import choose, qemu_version
 from harness.boot import command as qemu_command
 from harness.boot import cores
 from harness.cli import App
-from harness.cli.options import asked_from, asking, booting, slqb_path
+from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
 from harness.keeping import keep_kernel
@@ -38,7 +38,7 @@ def command(app: App, /, **options: Any) -> Outcome:
     """Boot one kernel, judge its console, keep a record."""
     asked = asked_from(options)
     machine, topology = load_machine(options["machine"]), load_topology(options["topology"])
-    accelerator = choose(options["accel"], machine, app.places, app.progress)
+    accelerator = choose(accel_from(options), machine, app.places, app.progress)
     trial = Trial(
         name=f"{machine.name}-{topology.name}",
         machine=machine,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.accelerator import CHOICES
+from harness.accelerator import CHOICES, TCG
 from harness.asked import EVERY_CASE, SCALES, SUITES, Asked
 from harness.errors import UserError
 
@@ -26,6 +26,7 @@ _ASKING = (
     ),
     click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), help="Repeats a run's choices."),
     click.option("--trim-ms", type=click.IntRange(0), help="The allocator's trim period."),
+    click.option("--icount", is_flag=True, help="Count instructions; one CPU, under TCG."),
     click.option("--append", multiple=True, metavar="WORD", help="For the kernel's command line."),
 )
 _BOOTING = (
@@ -67,7 +68,17 @@ def asked_from(options: Mapping[str, Any]) -> Asked:
         seed=random.SystemRandom().getrandbits(32) if seed is None else seed,
         trim_ms=options["trim_ms"],
         append=options["append"],
+        icount=options["icount"],
     )
+
+
+def accel_from(options: Mapping[str, Any]) -> str:
+    """The accelerator asked for; only software can count instructions."""
+    if not options["icount"]:
+        return str(options["accel"])
+    if options["accel"] == "kvm":
+        raise UserError("--icount counts instructions, which kvm cannot; use --accel tcg")
+    return TCG
 
 
 def slqb_path() -> Path:

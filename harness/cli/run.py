@@ -8,7 +8,7 @@ import click
 
 from harness.boot import cores
 from harness.cli import App
-from harness.cli.options import asked_from, asking, booting, names, slqb_path
+from harness.cli.options import accel_from, asked_from, asking, booting, names, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
 from harness.matrix import Plan, wanted_kernels
@@ -79,7 +79,7 @@ def _plan(options: dict[str, Any]) -> Plan:
         topologies=options["topology"],
         allocators=options["allocator"],
         asked=asked_from(options),
-        accel=options["accel"],
+        accel=accel_from(options),
         jobs=options["jobs"] or cores(),
         deadline=options["deadline"],
         silence=options["silence"],

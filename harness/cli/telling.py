@@ -28,7 +28,17 @@ def lines(record: RunRecord) -> Iterator[str]:
             yield from cell_lines(cell)
     if record.outcome not in (None, Outcome.PASS.name) and record.cells:
         yield f"repeat it: {SCRIPT} in the record"
+    yield from measure_lines(record)
     yield verdict_line(record)
+
+
+def measure_lines(record: RunRecord) -> Iterator[str]:
+    """What was measured, each number of all boots together."""
+    for name in dict.fromkeys(name for cell in record.cells for name in cell.measures):
+        told = (
+            f"{cell.name} {cell.measures[name]}" for cell in record.cells if name in cell.measures
+        )
+        yield f"{name}: {'; '.join(told)}"
 
 
 def cell_lines(cell: CellRecord, *, every: bool = False) -> Iterator[str]:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The longest time the allocator keeps interrupts disabled, in virtual time: SLQB, SLUB, a fault.
+
+A piece of 32 objects takes under 3 microseconds at a nanosecond an instruction. The boundary is
+there to catch what works on more than a piece at a time, as the fault planted here does.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.initramfs import build_initramfs
+from harness.irqsoff import LONGEST
+from harness.kernel import KernelSpec
+from harness.module import build_modules
+from harness.places import Places
+from harness.tree import Tree
+from harness.worktree import Mutation, Rendered
+from tests.kernel.conftest import Build
+from tests.kernel.test_planted import GUEST, QUIET, SLQB, Images, images
+
+pytestmark = pytest.mark.kernel
+BOUND = 4000.0
+WORDS = ("--topology", "up", "--icount", "--case", "slabtest.*", "--seed", "3")
+
+
+def longest(booted: Images) -> tuple[float, str]:
+    """The longest stretch, and where."""
+    status, record = booted.boot(*WORDS)
+    assert status == 0, record["reason"]
+    measure = record["cells"][0]["measures"][LONGEST]
+    assert measure["unit"] == "ns"
+    return measure["value"], measure["where"]
+
+
+def kernel_of(allocator: str, build: Build, rendered: Rendered, places: Places) -> Images:
+    kernel = build(KernelSpec(allocator=allocator))
+    modules = build_modules(kernel, rendered.source, GUEST, places, QUIET)
+    return Images(kernel.image, build_initramfs(kernel, modules, GUEST, places, QUIET))
+
+
+def test_interrupts_are_off_for_a_piece_at_most(
+    build: Build, rendered: Rendered, real_places: Places
+) -> None:
+    ours, where = longest(kernel_of("slqb", build, rendered, real_places))
+    theirs, _ = longest(kernel_of("slub", build, rendered, real_places))
+    assert 1000 < ours < BOUND, where
+    assert theirs > 1000
+
+
+def test_more_than_a_piece_at_a_time_is_seen(linux: Tree, real_places: Places) -> None:
+    fault = Mutation(SLQB, r"^#define SLQB_PIECE\t\t32$", "#define SLQB_PIECE\t\t1024")
+    value, where = longest(images(linux, real_places, "planted", fault))
+    assert value > 10 * BOUND, where
