@@ -31,9 +31,10 @@ test: setup ## set up, then run the tests: what CI runs
 soak: setup ## everything and long: all configs, topologies and allocators
 	@$(BIN)/pytest -m ''
 	@$(BIN)/slqb run --scale soak --config lean,debug --allocator slqb \
-		--topology uma,2n,4n,asym,memoryless,cpuless,altix $(ARGS)
+		--topology uma,2n,4n,asym,memoryless,cpuless,altix,plugged $(ARGS)
 	@$(BIN)/slqb run --scale soak --config lean --allocator slub,slab,slob \
 		--topology uma,4n $(ARGS)
+	@$(BIN)/slqb run --icount --allocator slqb,slub --topology up --case 'slabtest.*' $(ARGS)
 	@$(BIN)/slqb run --scale soak --config lean+up,debug+up --topology uma $(ARGS)
 
 .PHONY: bench-harness

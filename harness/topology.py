@@ -10,6 +10,9 @@ node: cpus ':' MiB
 row: distance (',' distance)*
 
 The guest may number the nodes otherwise; "up to renumbering" is its business.
+
+Memory can also be plugged: it is on its node from the start, but belongs to nobody before the
+guest puts it online. The shape is what is there without.
 """
 
 from collections.abc import Iterator
@@ -34,6 +37,8 @@ class Node(BaseModel):
 
     cpus: int = Field(ge=0)
     memory_mib: int = Field(ge=0)
+    plugged_mib: int = Field(default=0, ge=0)
+    """Memory that waits to be put online."""
 
 
 class Topology(catalogue.Entry):
@@ -57,6 +62,11 @@ class Topology(catalogue.Entry):
     def memory_mib(self) -> int:
         """Memory of all nodes."""
         return sum(node.memory_mib for node in self.nodes)
+
+    @property
+    def plugged_mib(self) -> int:
+        """Memory of all nodes that waits to be put online."""
+        return sum(node.plugged_mib for node in self.nodes)
 
     @property
     def flat(self) -> bool:
@@ -88,10 +98,24 @@ def qemu_arguments(topology: Topology) -> tuple[str, ...]:
     make the guest's scheduler warn.
     """
     smp = f"{topology.cpus},sockets={topology.cpus},cores=1,threads=1"
-    general = ("-smp", smp, "-m", f"{topology.memory_mib}M")
+    general = ("-smp", smp, "-m", _memory(topology))
     if topology.flat:
         return general
-    return (*general, *_node_arguments(topology), *_distance_arguments(topology))
+    return (
+        *general,
+        *_node_arguments(topology),
+        *_distance_arguments(topology),
+        *_plug_arguments(topology),
+    )
+
+
+def _memory(topology: Topology) -> str:
+    """What is there from the start, and room for what is plugged."""
+    if not topology.plugged_mib:
+        return f"{topology.memory_mib}M"
+    slots = sum(node.plugged_mib > 0 for node in topology.nodes)
+    most = topology.memory_mib + topology.plugged_mib
+    return f"{topology.memory_mib}M,slots={slots},maxmem={most}M"
 
 
 def _node_arguments(topology: Topology) -> Iterator[str]:
@@ -107,6 +131,14 @@ def _node_arguments(topology: Topology) -> Iterator[str]:
         yield from ("-numa", ",".join(words))
 
 
+def _plug_arguments(topology: Topology) -> Iterator[str]:
+    for number, node in enumerate(topology.nodes):
+        if node.plugged_mib:
+            backend = f"memory-backend-ram,id=plug{number},size={node.plugged_mib}M"
+            yield from ("-object", backend)
+            yield from ("-device", f"pc-dimm,id=dimm{number},memdev=plug{number},node={number}")
+
+
 def _distance_arguments(topology: Topology) -> Iterator[str]:
     for source, row in enumerate(topology.distances):
         for target, distance in enumerate(row):
@@ -120,8 +152,10 @@ def _faults(topology: Topology) -> Iterator[str]:
         yield "no node has a CPU"
     if not topology.memory_mib:
         yield "no node has memory"
+    if topology.flat and topology.plugged_mib:
+        yield "memory can be plugged where there are several nodes"
     for number, node in enumerate(topology.nodes):
-        if not node.cpus and not node.memory_mib:
+        if not node.cpus and not node.memory_mib and not node.plugged_mib:
             yield f"node {number} has neither CPUs nor memory"
     yield from _distance_faults(topology)
 

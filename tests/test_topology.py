@@ -88,6 +88,26 @@ def test_a_node_without_memory_has_no_backend() -> None:
     assert len(pairs(words, "-object")) == 2
 
 
+def test_memory_is_plugged_where_the_record_says() -> None:
+    plugged = load_topology("plugged")
+    words = qemu_arguments(plugged)
+    assert pairs(words, "-m") == ["256M,slots=2,maxmem=512M"]
+    assert pairs(words, "-device") == [
+        "pc-dimm,id=dimm1,memdev=plug1,node=1",
+        "pc-dimm,id=dimm2,memdev=plug2,node=2",
+    ]
+    assert "memory-backend-ram,id=plug2,size=128M" in pairs(words, "-object")
+    assert "node,nodeid=2" in pairs(words, "-numa")
+    assert plugged.shape == "2:256+1:0+0:0@10,20,40/20,10,40/40,40,10"
+
+
+def test_memory_is_plugged_into_one_of_several_nodes(tmp_path: Path) -> None:
+    node = "{ cpus = 1, memory_mib = 64, plugged_mib = 128 }"
+    path = written(tmp_path, f'description = "x"\nnodes = [{node}]\n')
+    with pytest.raises(UserError, match="where there are several nodes"):
+        load_topology(path)
+
+
 def test_the_shape_for_the_guest() -> None:
     assert load_topology("2n").shape == "2:256+2:256@10,20/20,10"
     assert load_topology("up").shape == "1:256"
