@@ -100,17 +100,22 @@ void check_slabinfo_sum(struct check *check);
 void check_slabinfo_held(struct check *check);
 void check_slabinfo_exact(struct check *check);
 
-/* counters.c, sysfs.c, trim.c, hotplug.c, pressure.c, memcg.c, failslab.c, churn.c */
+/* counters.c, sysfs.c, trim.c, hotplug.c, memory.c, pressure.c, memcg.c, failslab.c, churn.c */
 void check_node_counters(struct check *check);
 void check_memory_returns(struct check *check);
 void check_sysfs_slab(struct check *check);
+void cpus_visit(void);
 bool trim_promised(struct check *check);
 void trim_wait(struct check *check);
 void check_trim_returns(struct check *check);
+void check_trim_isolated(struct check *check);
 void check_queue_bound(struct check *check);
 void check_offline_drains(struct check *check);
 void check_offline_trim(struct check *check);
 void check_offline_load(struct check *check);
+void check_offline_frees(struct check *check);
+void check_memory_offline(struct check *check);
+void check_memory_home(struct check *check);
 void check_oom(struct check *check);
 void check_memcg_charge(struct check *check);
 void check_failslab(struct check *check);

@@ -111,38 +111,51 @@ void check_offline_trim(struct check *check)
 }
 
 /*
+ * A storm with pauses: to switch a CPU off, all CPUs must meet, which takes long where they share
+ * few processors and none of them ever sleeps. Grace periods are hurried for the same reason.
+ */
+static void storm(struct check *check, bool on)
+{
+	int error = on ? module_order("storm 4000") : module_order("calm");
+
+	if (error)
+		check_fail(check, "no %s: %s", on ? "storm" : "calm", strerror(-error));
+	text_write("/sys/kernel/rcu_expedited", on ? "1" : "0");
+}
+
+static void turn(struct check *check, unsigned int cpu)
+{
+	toggle(check, cpu, false);
+	toggle(check, cpu, true);
+}
+
+/*
  * Guards: CPUs come and go under load, and no object is lost or damaged; afterwards slab memory
  * is what it was, so nothing was left behind on the way.
  */
 void check_offline_load(struct check *check)
 {
-	unsigned int movable[MAX_CPUS], count, rounds = check->words->soak ? 200 : 6;
+	unsigned int movable[MAX_CPUS], count, rounds = check->words->soak ? 1000 : 50;
 	long before, after, slack;
-	int error;
+	double start;
 
 	if (!ready(check, movable, &count))
 		return;
 	/* A storm and a full turn first, so that caches have grown as they will. */
-	module_order("storm");
-	for (unsigned int i = 0; i < count; i++) {
-		toggle(check, movable[i], false);
-		toggle(check, movable[i], true);
-	}
-	module_order("calm");
+	storm(check, true);
+	for (unsigned int i = 0; i < count; i++)
+		turn(check, movable[i]);
+	storm(check, false);
 	before = module_state("slab_pages");
-	error = module_order("storm");
-	if (error)
-		check_fail(check, "no storm: %s", strerror(-error));
+	storm(check, true);
+	start = seconds_now();
 	for (unsigned int round = 0; round < rounds && !check->failures; round++) {
-		unsigned int cpu = movable[(check->words->seed + round) % count];
-
-		toggle(check, cpu, false);
-		sleep_ms(50);
-		toggle(check, cpu, true);
+		turn(check, movable[(check->words->seed + round) % count]);
 		if (round % 50 == 49)
 			check_note(check, "%u of %u rounds", round + 1, rounds);
 	}
-	module_order("calm");
+	check_note(check, "%.0f ms a round", (seconds_now() - start) * 1000 / rounds);
+	storm(check, false);
 	after = module_state("slab_pages");
 	/* Queues and half-used slabs of the caches of kmalloc, on each CPU. */
 	slack = 512 + 1024L * (count + 1);
@@ -152,4 +165,34 @@ void check_offline_load(struct check *check)
 		check_fail(check, "%ld objects were damaged", module_state("errors"));
 	check_note(check, "%ld objects in storms, %ld pages more", module_state("stormed"),
 		   after - before);
+}
+
+/*
+ * Guards: objects that a CPU handed out before it went are freed by others while it is away, with
+ * nobody at home to take them in, and their memory comes back.
+ */
+void check_offline_frees(struct check *check)
+{
+	unsigned int movable[MAX_CPUS], count, cpu;
+	long full, after, pages;
+
+	if (!ready(check, movable, &count))
+		return;
+	for (unsigned int i = 0; i < count && !check->failures; i++) {
+		cpu = movable[i];
+		if (module_order("hold_on %u", cpu))
+			check_fail(check, "objects are not to be had on CPU %u", cpu);
+		toggle(check, cpu, false);
+		full = module_state("slab_pages");
+		pages = module_state("held_pages");
+		module_order("release");
+		module_order("shrink");
+		after = module_state("slab_pages");
+		if (full - after < pages * 3 / 4)
+			check_fail(check, "CPU %u was away, and %ld of %ld pages came back", cpu,
+				   full - after, pages);
+		toggle(check, cpu, true);
+	}
+	if (module_state("errors"))
+		check_fail(check, "%ld objects were damaged", module_state("errors"));
 }

@@ -10,7 +10,7 @@
 #include "guest.h"
 
 /* Sleeping CPUs are not woken for a trim: they drain at their next use. Here it comes. */
-static void visit_cpus(void)
+void cpus_visit(void)
 {
 	bool online[MAX_CPUS];
 	cpu_set_t here, before;
@@ -46,7 +46,7 @@ void trim_wait(struct check *check)
 	struct slab_line line = { .slabs = 0 };
 
 	while (waited < limit) {
-		visit_cpus();
+		cpus_visit();
 		sleep_ms(100);
 		waited += 100;
 		if (slabinfo_find(held_cache, &line) && !line.slabs)
@@ -100,4 +100,52 @@ void check_queue_bound(struct check *check)
 	check_note(check, "%lu freed, %lu still in slabs; bound %lu", count, line.objects, bound);
 	if (line.objects > bound)
 		check_fail(check, "%lu objects in queues, the bound is %lu", line.objects, bound);
+}
+
+/* CPUs that are to be left alone; how many. */
+static unsigned int find_isolated(bool *isolated)
+{
+	bool member[MAX_CPUS];
+	unsigned int count = list_read("/sys/devices/system/cpu/isolated", isolated, MAX_CPUS);
+
+	if (!list_read("/sys/devices/system/cpu/nohz_full", member, MAX_CPUS))
+		return count;
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++) {
+		count += member[cpu] && !isolated[cpu];
+		isolated[cpu] |= member[cpu];
+	}
+	return count;
+}
+
+/*
+ * Guards: no trim runs on a CPU that was isolated, or that does without ticks, however long what it
+ * freed lies there and however awake it is; when asked to, it gives back all of it.
+ */
+void check_trim_isolated(struct check *check)
+{
+	bool isolated[MAX_CPUS] = { false };
+	struct slab_line line;
+
+	if (!trim_promised(check))
+		return;
+	if (!find_isolated(isolated)) {
+		check_skip(check, "no CPU is isolated");
+		return;
+	}
+	for (unsigned int cpu = 0; cpu < MAX_CPUS && !check->failures; cpu++) {
+		if (!isolated[cpu])
+			continue;
+		if (module_order("hold 20000") || module_order("release_on %u", cpu))
+			check_fail(check, "objects were not to be had or freed on CPU %u", cpu);
+		for (unsigned int waited = 0; waited < 5 * check->words->trim_ms; waited += 100) {
+			cpus_visit();
+			sleep_ms(100);
+		}
+		if (!slabinfo_find(held_cache, &line) || !line.slabs)
+			check_fail(check, "CPU %u was trimmed", cpu);
+		module_order("shrink");
+		if (!slabinfo_find(held_cache, &line) || line.slabs)
+			check_fail(check, "CPU %u keeps %lu slabs when asked for them", cpu,
+				   line.slabs);
+	}
 }

@@ -29,6 +29,7 @@ static const struct check_case cases[] = {
 	{ "node_counters", check_node_counters },
 	{ "memory_returns", check_memory_returns },
 	{ "trim_returns", check_trim_returns },
+	{ "trim_isolated", check_trim_isolated },
 	{ "queue_bound", check_queue_bound },
 	{ "slabinfo_bytes", check_slabinfo_bytes },
 	{ "churn", check_churn },
@@ -37,6 +38,9 @@ static const struct check_case cases[] = {
 	{ "offline_drains", check_offline_drains },
 	{ "offline_trim", check_offline_trim },
 	{ "offline_load", check_offline_load },
+	{ "offline_frees", check_offline_frees },
+	{ "memory_offline", check_memory_offline },
+	{ "memory_home", check_memory_home },
 	{ "oom", check_oom },
 };
 

@@ -5,6 +5,7 @@
  *
  *   hold COUNT      have that many objects of slabtest_held, after freeing any other
  *   more COUNT      have that many more
+ *   hold_on CPU     have 20000 of them, allocated on that CPU
  *   keep COUNT      free all but that many
  *   release         free all
  *   release_on CPU  free all, on that CPU
@@ -14,8 +15,13 @@
  *   brief 0|1       destroy or create it
  *   twins 0|1       destroy or create two caches that could be one, slabtest_twin_a and _b
  *   close           free all, and destroy slabtest_held: the kernel complains of what is left
+ *   place NODE      have 5000 objects of slabtest_placed, on that node
+ *   place_on CPU    the same, where that CPU gets them if it does not ask
+ *   unplace         free all of them
+ *   settle          kmem_cache_shrink
+ *   displace        free all of them, and the cache
  *   queue MIB       allocate that much on the CPUs together, in many sizes, and free it
- *   storm / calm    the storm of storm.c, on all CPUs
+ *   storm / calm    the storm of storm.c, on all CPUs; storm US: with pauses of microseconds
  *   charge COUNT    have that many accounted objects, charged to the writer
  *   uncharge        free them
  *   fail COUNT      try that many allocations in the writer's context, and count those that fail
@@ -35,20 +41,28 @@
 
 #define HELD_SIZE 256
 #define CHARGED_SIZE 512
+#define PLACED 5000
 
 /* A cache and all of its objects that are in use. */
 struct stock {
 	const char *name;
 	unsigned int size;
 	slab_flags_t flags;
+	gfp_t gfp;			/* beyond GFP_KERNEL */
+	int node;
 	struct kmem_cache *cache;
 	unsigned int count;
 	unsigned int most;		/* that there were, the freed ones among them */
 	void **objects;
 };
 
-static struct stock held = { .name = "slabtest_held", .size = HELD_SIZE };
-static struct stock charged = { .name = "slabtest_charged", .size = CHARGED_SIZE };
+static struct stock held = {
+	.name = "slabtest_held", .size = HELD_SIZE, .node = NUMA_NO_NODE,
+};
+static struct stock charged = {
+	.name = "slabtest_charged", .size = CHARGED_SIZE, .node = NUMA_NO_NODE,
+};
+static struct stock placed = { .name = "slabtest_placed", .size = HELD_SIZE };
 
 static DEFINE_MUTEX(orders_lock);
 static struct st orders;
@@ -93,7 +107,8 @@ static int stock_more(struct stock *stock, unsigned int more)
 	stock->objects = objects;
 	stock->most = count;
 	for (; stock->count < count; stock->count++) {
-		void *object = kmem_cache_alloc(stock->cache, GFP_KERNEL);
+		void *object = kmem_cache_alloc_node(stock->cache, GFP_KERNEL | stock->gfp,
+						     stock->node);
 
 		if (!object)
 			return -ENOMEM;
@@ -143,6 +158,24 @@ static unsigned int stock_in_slabs(const struct stock *stock)
 	return count;
 }
 
+/* The node that all of them lie on, -1 if there is none. */
+static int stock_node(const struct stock *stock)
+{
+	int node = NUMA_NO_NODE;
+	unsigned int i;
+
+	for (i = 0; i < stock->count; i++) {
+		int here = page_to_nid(virt_to_page(stock->objects[i]));
+
+		if (is_kfence_address(stock->objects[i]))
+			continue;
+		if (node != NUMA_NO_NODE && node != here)
+			return NUMA_NO_NODE;
+		node = here;
+	}
+	return node;
+}
+
 static void stock_close(struct stock *stock)
 {
 	stock_keep(stock, 0);
@@ -158,6 +191,70 @@ static int order_hold(unsigned int count)
 static int order_more(unsigned int count)
 {
 	return stock_more(&held, count);
+}
+
+/* Have a thread of a CPU fill a stock. */
+struct errand {
+	struct stock *stock;
+	unsigned int count;
+	int error;
+};
+
+static void hold_here(struct st_worker *worker)
+{
+	struct errand *errand = worker->data;
+
+	errand->error = stock_hold(errand->stock, errand->count);
+}
+
+static int stock_hold_on(struct stock *stock, unsigned int cpu, unsigned int count)
+{
+	struct errand errand = { .stock = stock, .count = count };
+
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -ENXIO;
+	return st_run_on(&orders, cpu, hold_here, &errand) ? errand.error : -ENOMEM;
+}
+
+static int order_hold_on(unsigned int cpu)
+{
+	return stock_hold_on(&held, cpu, 20000);
+}
+
+static int order_place(unsigned int node)
+{
+	if (node >= MAX_NUMNODES || !node_online(node))
+		return -ENXIO;
+	placed.node = node;
+	placed.gfp = __GFP_THISNODE;
+	return stock_hold(&placed, PLACED);
+}
+
+static int order_place_on(unsigned int cpu)
+{
+	placed.node = NUMA_NO_NODE;
+	placed.gfp = 0;
+	return stock_hold_on(&placed, cpu, PLACED);
+}
+
+static int order_unplace(unsigned int unused)
+{
+	stock_keep(&placed, 0);
+	return 0;
+}
+
+static int order_settle(unsigned int unused)
+{
+	if (!placed.cache)
+		return -ENOENT;
+	kmem_cache_shrink(placed.cache);
+	return 0;
+}
+
+static int order_displace(unsigned int unused)
+{
+	stock_close(&placed);
+	return 0;
 }
 
 static int order_keep(unsigned int count)
@@ -310,9 +407,9 @@ static int order_queue(unsigned int mib)
 	return st_run_on_all(&orders, fill_queues, &bytes) ? 0 : -ENOMEM;
 }
 
-static int order_storm(unsigned int unused)
+static int order_storm(unsigned int pause)
 {
-	return st_storm_start(&orders, cpu_online_mask);
+	return st_storm_start(&orders, cpu_online_mask, pause);
 }
 
 static int order_calm(unsigned int unused)
@@ -419,6 +516,12 @@ static const struct {
 } known[] = {
 	{ "hold", order_hold },
 	{ "more", order_more },
+	{ "hold_on", order_hold_on },
+	{ "place", order_place },
+	{ "place_on", order_place_on },
+	{ "unplace", order_unplace },
+	{ "settle", order_settle },
+	{ "displace", order_displace },
 	{ "keep", order_keep },
 	{ "release", order_release },
 	{ "release_on", order_release_on },
@@ -494,6 +597,7 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "held_pages %u\n", stock_pages(&held));
 	show_nodes(file);
 	seq_printf(file, "merged %d\n", twins[0] && twins[0] == twins[1]);
+	seq_printf(file, "placed_node %d\n", stock_node(&placed));
 	seq_printf(file, "errors %d\n", atomic_read(&orders.failures));
 	seq_printf(file, "refused %lu\n", refused);
 	seq_printf(file, "stormed %lu\n", stormed);
@@ -530,4 +634,5 @@ void st_orders_close(void)
 	order_twins(0);
 	stock_close(&held);
 	stock_close(&charged);
+	stock_close(&placed);
 }

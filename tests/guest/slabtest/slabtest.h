@@ -130,7 +130,7 @@ unsigned int st_slabs_of(void **objects, unsigned int count, unsigned int *pages
 bool st_settled(struct st *t, struct kmem_cache *cache, long base, long slack);
 
 /* storm.c: also ordered from user space */
-int st_storm_start(struct st *t, const struct cpumask *cpus);
+int st_storm_start(struct st *t, const struct cpumask *cpus, unsigned int pause);
 unsigned long st_storm_stop(struct st *t);
 
 /* orders.c: /proc/slabtest */

@@ -27,6 +27,7 @@ struct label {
 struct storm {
 	struct kmem_cache *caches[CACHES];
 	atomic_long_t objects;
+	unsigned int pause;		/* microseconds, once in a while */
 	struct label *boxes[BOXES];
 };
 
@@ -126,6 +127,8 @@ static void storm_work(struct st_worker *worker)
 			storm_free(worker->t, storm, label);
 		if (!(++done % 64)) {
 			storm_free_bulk(worker->t, storm, &worker->rnd);
+			if (storm->pause)
+				usleep_range(storm->pause, 2 * storm->pause);
 			cond_resched();
 		}
 	}
@@ -148,7 +151,7 @@ static void storm_clear(struct st *t)
 	storm = NULL;
 }
 
-int st_storm_start(struct st *t, const struct cpumask *cpus)
+int st_storm_start(struct st *t, const struct cpumask *cpus, unsigned int pause)
 {
 	unsigned int i;
 
@@ -157,6 +160,7 @@ int st_storm_start(struct st *t, const struct cpumask *cpus)
 	storm = kvzalloc(sizeof(*storm), GFP_KERNEL);
 	if (!storm)
 		return -ENOMEM;
+	storm->pause = pause;
 	for (i = 0; i < CACHES; i++) {
 		storm->caches[i] = kmem_cache_create(kinds[i].name, kinds[i].size, kinds[i].align,
 						     kinds[i].flags, NULL);
@@ -191,7 +195,7 @@ static void storm_mixed(struct st *t)
 	long base = st_slab_pages();
 	unsigned long objects;
 
-	if (!st_check(t, !st_storm_start(t, cpu_online_mask), "no storm"))
+	if (!st_check(t, !st_storm_start(t, cpu_online_mask, 0), "no storm"))
 		return;
 	for (ms = 0; ms < length && !atomic_read(&t->failures); ms += 100) {
 		msleep(100);
