@@ -27,6 +27,7 @@ from harness.console import Line
 from harness.errors import Outcome
 from harness.ktap import Expectation, Status, bare
 from harness.results import Case, Declared, Report, report
+from harness.treetest import tree_tests
 
 SEVERITY = (
     Outcome.PASS,
@@ -111,7 +112,8 @@ def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     """The verdict on a boot; `declared` are complaints expected beyond what tests declare."""
     texts = [line.text for line in boot.lines]
     tests, told = report(texts), complaints(texts)
-    charges, unmet = _charge(tests, told, [*tests.declared, *declared])
+    known = tree_tests().declared
+    charges, unmet = _charge(tests, told, [*tests.declared, *declared, *known])
     cases = tuple(_judged(tests.cases, charges, unmet))
     ended = boot.ended or _seen_end(texts, told)
     found = [*_findings(boot, ended, tests, charges), *_broken_promises(unmet)]
