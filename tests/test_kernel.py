@@ -254,3 +254,14 @@ def test_full_disk_is_seen_when_nobody_says_so(toy: Toy, tmp_path: Path) -> None
         check=True,
     )
     assert done.stdout.startswith("HOST the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("symbols", "early"),
+    [(["KASAN=y", "PVH=y"], True), (["KASAN=y"], False), (["KASAN=n", "PVH=y"], False)],
+)
+def test_what_runs_before_the_shadow_is_not_instrumented(
+    toy_kbuild: Kbuild, symbols: list[str], early: bool
+) -> None:
+    plan = Plan(KernelSpec(), toy_kbuild, merge([command_line(symbols)]))
+    assert ("KASAN_SANITIZE_enlighten.o=n" in plan.targets) is early
