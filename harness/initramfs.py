@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's initramfs: a static /init, the tool of the series and the test modules, in a
-cpio archive.
+"""The guest's initramfs: a static /init, the tool of the series, the tree's own test programs
+and the test modules, in a cpio archive.
 
 archive:  entry* trailer       entry: header name padding content padding
 header:   '070701' and 13 numbers of 8 hexadecimal digits
@@ -50,7 +50,7 @@ CONSOLE = Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
 def build_initramfs(
     kernel: Kernel, modules: Sequence[Path], guest: Path, places: Places, progress: Progress
 ) -> Path:
-    """Compile /init from `guest`, and pack it with slqbinfo and, under /lib, the modules."""
+    """Compile /init from `guest`, and pack it with programs in /bin and modules in /lib."""
     with held(kernel.build, progress):
         init, tools = _build_programs(kernel, guest)
         image = kernel.build / IMAGE
@@ -70,14 +70,16 @@ def _build_programs(kernel: Kernel, guest: Path) -> tuple[Path, tuple[Path, ...]
     log.unlink(missing_ok=True)
     tools = kernel.kbuild.tools
     tool = find_tool(kernel.kbuild.source)
-    wanted = () if tool is None else (f"TOOL={tool}",)
+    wanted = [f"LINUX={kernel.kbuild.source}", f"CONFIG={kernel.config}"]
+    wanted += [] if tool is None else [f"TOOL={tool}"]
     argv = ("make", "-C", str(guest), f"OUT={folder}", f"CC={tools.cc}", *wanted)
     environment = kernel.kbuild.environment
     try:
         child.run(argv, cwd=kernel.build, log=log, env=environment, outcome=Outcome.BUILD)
     except child.CommandError as error:
         raise _failure(log, error) from error
-    return folder / "init", () if tool is None else (folder / TOOL,)
+    selftests = tuple(sorted(folder.glob("test_*")))
+    return folder / "init", selftests if tool is None else (folder / TOOL, *selftests)
 
 
 def _failure(log: Path, error: child.CommandError) -> HarnessError:

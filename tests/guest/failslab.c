@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,4 +78,69 @@ void check_failslab(struct check *check)
 		check_fail(check, "%ld objects were damaged", module_state("errors"));
 	if (after - before > 512)
 		check_fail(check, "%ld pages of slabs, %ld before", after, before);
+}
+
+/* Where a function of the module begins, and where the one after it does. */
+static bool extent(const char *function, unsigned long *start, unsigned long *end)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "r");
+	char line[256], name[128], module[64];
+	unsigned long at;
+
+	*start = 0;
+	*end = -1UL;
+	for (int pass = 0; symbols && pass < 2; pass++) {
+		rewind(symbols);
+		while (fgets(line, sizeof(line), symbols)) {
+			if (sscanf(line, "%lx %*c %127s [%63[^]]]", &at, name, module) != 3 ||
+			    strcmp(module, "slabtest"))
+				continue;
+			if (!pass && !strcmp(name, function))
+				*start = at;
+			if (pass && at > *start && at < *end)
+				*end = at;
+		}
+	}
+	if (symbols)
+		fclose(symbols);
+	return *start && *end != -1UL;
+}
+
+static int set_range(const char *which, unsigned long start, unsigned long end)
+{
+	char name[32], value[32];
+
+	snprintf(name, sizeof(name), "%s-start", which);
+	snprintf(value, sizeof(value), "%lu", start);
+	if (set(name, value))
+		return -1;
+	snprintf(name, sizeof(name), "%s-end", which);
+	snprintf(value, sizeof(value), "%lu", end);
+	return set(name, value);
+}
+
+/* Guards: of allocations that fail, only those fail that come from the code that was named. */
+void check_failslab_filter(struct check *check)
+{
+	unsigned long start, end;
+
+	if (access("/sys/kernel/debug/failslab/require-start", F_OK) || !module_there()) {
+		check_skip(check, "this kernel is built without stack trace filters");
+		return;
+	}
+	if (!extent("order_kmalloc", &start, &end) || set_range("require", start, end) ||
+	    set("stacktrace-depth", "32") || !arm() || set("task-filter", "N") ||
+	    set("probability", "100")) {
+		check_fail(check, "cannot set %s", root);
+		return;
+	}
+	for (int i = 0; i < 10; i++) {
+		if (module_order("kmalloc 100") != -ENOMEM)
+			check_fail(check, "an allocation of the code named was served");
+		if (module_order("twins"))
+			check_fail(check, "an allocation of other code was refused");
+	}
+	if (set_range("reject", start, end) || module_order("kmalloc 100"))
+		check_fail(check, "an allocation of code that was excepted was refused");
+	set("probability", "0");
 }

@@ -63,6 +63,7 @@ long text_read(const char *path, char *buffer, size_t size);
 char *text_read_all(const char *path);
 int text_write(const char *path, const char *value);
 long text_number(const char *path);
+bool cmdline_has(const char *word);
 long meminfo_kib(const char *path, const char *field);
 unsigned int list_parse(const char *list, bool *member, unsigned int size);
 unsigned int list_read(const char *path, bool *member, unsigned int size);
@@ -105,6 +106,7 @@ void check_node_counters(struct check *check);
 void check_memory_returns(struct check *check);
 void check_sysfs_slab(struct check *check);
 void cpus_visit(void);
+bool slqb_promises(struct check *check);
 bool trim_promised(struct check *check);
 void trim_wait(struct check *check);
 void check_trim_returns(struct check *check);
@@ -119,6 +121,7 @@ void check_memory_home(struct check *check);
 void check_oom(struct check *check);
 void check_memcg_charge(struct check *check);
 void check_failslab(struct check *check);
+void check_failslab_filter(struct check *check);
 void check_churn(struct check *check);
 
 /* cachefile.c: /sys/kernel/slab */
@@ -159,6 +162,24 @@ void check_slqbinfo_totals(struct check *check);
 void check_slqbinfo_report(struct check *check);
 void check_slqbinfo_activity(struct check *check);
 void check_slqbinfo_options(struct check *check);
+
+/* klog.c: the kernel's log */
+int klog_whole(void);
+int klog_from_here(void);
+bool klog_next(int log, char *text, size_t size);
+bool klog_find(int log, const char *part, char *text, size_t size);
+
+/* provoke.c, kmemleak.c, trace.c, merge.c, unreclaimable.c, selftest.c */
+void check_usercopy_size(struct check *check);
+void check_usercopy_window(struct check *check);
+void check_free_wrong(struct check *check);
+void check_cleared(struct check *check);
+void check_meminit(struct check *check);
+void check_kmemleak(struct check *check);
+void check_tracepoints(struct check *check);
+void check_merge(struct check *check);
+void check_unreclaimable(struct check *check);
+void check_memcg_selftest(struct check *check);
 
 /* user.c */
 unsigned int user_wanted(const struct words *words);

@@ -204,10 +204,8 @@ void check_slabinfo_exact(struct check *check)
 {
 	struct slab_line line;
 
-	if (!allocator_is("SLQB")) {
-		check_skip(check, "a promise of SLQB's");
+	if (!slqb_promises(check))
 		return;
-	}
 	if (!hold_and_find(check, 5000, &line))
 		return;
 	expect_active(check, "held");

@@ -69,6 +69,22 @@ long text_number(const char *path)
 	return text_read(path, text, sizeof(text)) > 0 ? strtol(text, NULL, 0) : -1;
 }
 
+/* Whether a word stands on the kernel's command line; the last of its kind wins. */
+bool cmdline_has(const char *word)
+{
+	char *line = text_read_all("/proc/cmdline"), *rest = line, *one;
+	size_t name = strcspn(word, "=") + 1;
+	bool has = false;
+
+	while (rest && (one = strsep(&rest, "\n ")))
+		if (!strcmp(one, word))
+			has = true;
+		else if (!strncmp(one, word, name))
+			has = false;
+	free(line);
+	return has;
+}
+
 /* A field of /proc/meminfo, or of a node's meminfo ("Node 0 Slab:  12 kB"), or -1. */
 long meminfo_kib(const char *path, const char *field)
 {

@@ -53,6 +53,8 @@ static const struct st_case * const nouns[] = {
 	order_cases,
 	context_cases,
 	storm_cases,
+	harden_cases,
+	reserve_cases,
 	plant_cases,
 };
 

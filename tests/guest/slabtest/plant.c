@@ -132,6 +132,8 @@ static const struct {
 	{ "afterfree", fault_afterfree },
 	{ "twice", fault_twice },
 	{ "leak", fault_leak },
+	{ "astray", st_lead_astray },
+	{ "bulktwice", st_free_twice },
 	{ "noload", fault_none },
 	{ "plan", fault_none },
 };

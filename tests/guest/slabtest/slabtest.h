@@ -48,6 +48,8 @@ extern const struct st_case life_cases[];
 extern const struct st_case order_cases[];
 extern const struct st_case context_cases[];
 extern const struct st_case storm_cases[];
+extern const struct st_case harden_cases[];
+extern const struct st_case reserve_cases[];
 extern const struct st_case plant_cases[];
 
 /* core.c */
@@ -132,6 +134,10 @@ bool st_settled(struct st *t, struct kmem_cache *cache, long base, long slack);
 /* storm.c: also ordered from user space */
 int st_storm_start(struct st *t, const struct cpumask *cpus, unsigned int pause);
 unsigned long st_storm_stop(struct st *t);
+
+/* harden.c: also planted */
+void st_lead_astray(struct st *t);
+void st_free_twice(struct st *t);
 
 /* orders.c: /proc/slabtest */
 int st_orders_open(void);

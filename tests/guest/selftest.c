@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tree's own test of accounted kernel memory, tools/testing/selftests/cgroup/test_kmem.c, built
+ * static, unchanged.
+ *
+ * It counts on names that are not there being remembered, which the file system of our root does
+ * not: it runs in a root of its own, an overlay on ours.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static const char program[] = "/bin/test_kmem";
+static const char where[] = "/tmp/kmem";
+
+static bool overlay(void)
+{
+	static const char options[] = "lowerdir=/tmp/kmem/low,upperdir=/tmp/kmem/up,workdir=/tmp/kmem/work";
+
+	if (mkdir(where, 0755) || mount("none", where, "tmpfs", 0, NULL) ||
+	    mkdir("/tmp/kmem/low", 0755) || mkdir("/tmp/kmem/up", 0755) ||
+	    mkdir("/tmp/kmem/work", 0755) || mkdir("/tmp/kmem/root", 0755) ||
+	    mkdir("/tmp/kmem/up/proc", 0755) || mkdir("/tmp/kmem/up/sys", 0755) ||
+	    mkdir("/tmp/kmem/up/bin", 0755) || mkdir("/tmp/kmem/up/cgroup", 0755))
+		return false;
+	return !mount("none", "/tmp/kmem/root", "overlay", 0, options) &&
+	       !mount("none", "/tmp/kmem/root/proc", "proc", 0, NULL) &&
+	       !mount("none", "/tmp/kmem/root/cgroup", "cgroup2", 0, NULL) &&
+	       !mount("/bin", "/tmp/kmem/root/bin", NULL, MS_BIND, NULL);
+}
+
+static void dismantle(void)
+{
+	umount("/tmp/kmem/root/bin");
+	umount("/tmp/kmem/root/cgroup");
+	umount("/tmp/kmem/root/proc");
+	umount("/tmp/kmem/root");
+	umount(where);
+	rmdir(where);
+}
+
+/* Becomes the program; does not come back. */
+static void become(int out)
+{
+	dup2(out, STDOUT_FILENO);
+	dup2(out, STDERR_FILENO);
+	if (!chroot("/tmp/kmem/root") && !chdir("/"))
+		execl(program, program, (char *)NULL);
+	dprintf(STDOUT_FILENO, "cannot run %s: %s\n", program, strerror(errno));
+	_exit(127);
+}
+
+/* Its lines, one by one; those of cases that passed are counted. */
+static unsigned int listen(struct check *check, int from)
+{
+	FILE *lines = fdopen(from, "r");
+	unsigned int passed = 0;
+	char line[256];
+
+	while (lines && fgets(line, sizeof(line), lines)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "ok ", 3))
+			passed++;
+		if (!strncmp(line, "not ok ", 7))
+			check_fail(check, "it says: %s", line);
+		else
+			check_note(check, "it says: %s", line);
+	}
+	if (lines)
+		fclose(lines);
+	return passed;
+}
+
+/*
+ * Guards: what a group is charged for objects is what they take, goes with them, can be reclaimed, and
+ * keeps no group alive.
+ */
+void check_memcg_selftest(struct check *check)
+{
+	unsigned int passed;
+	int ends[2], status = 0;
+	pid_t child;
+
+	if (access(program, X_OK)) {
+		check_skip(check, "the tree's program is not in the initramfs");
+		return;
+	}
+	if (!overlay() || pipe(ends)) {
+		check_skip(check, "this kernel is built without OVERLAY_FS");
+		dismantle();
+		return;
+	}
+	child = fork();
+	if (!child)
+		become(ends[1]);
+	close(ends[1]);
+	passed = listen(check, ends[0]);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (passed != 6 || status)
+		check_fail(check, "%u of 6 cases passed, status %x", passed, status);
+	dismantle();
+}

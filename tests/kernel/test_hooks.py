@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Hooks: who else watches an allocator, asked by the tree's own tests where it has one.
+
+Two kernels. `hooks` has all that can live together, and is part of `make test`. `kasan`
+shares no object file with any other kernel and takes minutes, so it is part of `make soak`, as is
+all of it on SLUB, which shows that the tests ask for nothing that only SLQB does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from harness.errors import Outcome
+from harness.fragment import command_line
+from harness.initramfs import build_initramfs
+from harness.kernel import KernelSpec, build_kernel
+from harness.module import build_modules
+from harness.places import PROJECT, Places
+from harness.progress import SilentProgress
+from harness.tree import Tree, pristine
+from harness.treetest import tree_tests
+from harness.worktree import Mutation, Rendered, render_into_worktree
+from tests.kernel.conftest import Build
+from tests.kernel.test_planted import Images
+
+pytestmark = pytest.mark.kernel
+GUEST = PROJECT / "tests" / "guest"
+QUIET = SilentProgress()
+Pack = Callable[[str, str], Images]
+
+ALLOCATORS = ("slqb", pytest.param("slub", marks=pytest.mark.soak))
+HOOKS = {
+    "slabtest.cache_dump",
+    "slabtest.freelist_order",
+    "slabtest.reserve_entitled",
+    "user.memcg_charge",
+    "user.memcg_selftest",
+    "user.failslab",
+    "user.merge",
+    "user.tracepoints",
+    "user.meminit",
+    "user.cleared",
+    "user.usercopy_size",
+    "user.usercopy_window",
+    "user.free_wrong",
+    "user.kmemleak",
+    "user.unreclaimable",
+}
+"""Cases that the kernel `hooks` must not skip."""
+
+
+@pytest.fixture(scope="module")
+def pack(build: Build, rendered: Rendered, real_places: Places) -> Pack:
+    """A kernel of a config and an allocator, ready to boot."""
+
+    @cache
+    def packed(config: str, allocator: str) -> Images:
+        kernel = build(KernelSpec(allocator=allocator, config=config))
+        modules = build_modules(kernel, rendered.source, GUEST, real_places, QUIET)
+        return Images(kernel.image, build_initramfs(kernel, modules, GUEST, real_places, QUIET))
+
+    return packed
+
+
+def statuses(record: dict[str, Any]) -> dict[str, str]:
+    """How each case came out."""
+    [cell] = record["cells"]
+    return {case["path"]: case["status"] for case in cell["cases"]}
+
+
+def left_out(suite: str) -> set[str]:
+    """Cases of a suite that are known not to run."""
+    return {one.case for one in tree_tests().left_out if one.case.startswith(f"{suite}.")}
+
+
+def suite_passes(images: Images, suite: str, *words: str) -> dict[str, Any]:
+    """Boot for one KUnit suite; every case passes, but for those that cannot run."""
+    status, record = images.boot("--suite", "kunit", "--case", f"{suite}.*", *words)
+    assert status == 0, record["reason"]
+    ended = statuses(record)
+    assert {path for path, end in ended.items() if end == "skip"} == left_out(suite)
+    assert set(ended.values()) <= {"pass", "skip"}
+    return record
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("allocator", ["slqb", "slub"])
+def test_kasan_finds_what_its_suite_does_wrong(pack: Pack, allocator: str) -> None:
+    record = suite_passes(pack("kasan", allocator), "kasan")
+    [cell] = record["cells"]
+    told = [one["headline"] for one in cell["complaints"]]
+    assert all("KASAN: " in one for one in told)
+    assert len(told) > sum(end == "pass" for end in statuses(record).values()) // 2
+
+
+@pytest.mark.soak
+def test_kasan_finds_nothing_else(pack: Pack) -> None:
+    status, record = pack("kasan", "slqb").boot("--suite", "guest", "--trim-ms", "200")
+    assert status == 0, record["reason"]
+
+
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+def test_kfence_suite_passes(pack: Pack, allocator: str) -> None:
+    quick = ("--append", "kfence.sample_interval=20")
+    record = suite_passes(pack("hooks", allocator), "kfence", *quick)
+    assert any("KFENCE: " in one["headline"] for one in record["cells"][0]["complaints"])
+
+
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+def test_hooks_work_and_nobody_else_notices(pack: Pack, allocator: str) -> None:
+    status, record = pack("hooks", allocator).boot("--suite", "guest", "--trim-ms", "200")
+    assert status == 0, record["reason"]
+    ended = statuses(record)
+    assert {path: ended.get(path) for path in HOOKS} == dict.fromkeys(HOOKS, "pass")
+
+
+@pytest.mark.parametrize("words", ["init_on_free=0 init_on_alloc=1", "init_on_free=0"])
+@pytest.mark.parametrize("case", ["user.meminit", "user.cleared"])
+def test_memory_is_cleared_as_told(pack: Pack, words: str, case: str) -> None:
+    """Without either word the tree's own test has to fail: it is seen to look."""
+    appended = [part for word in words.split() for part in ("--append", word)]
+    status, record = pack("hooks", "slqb").boot("--suite", "guest", "--case", case, *appended)
+    neither = "alloc" not in words
+    nothing = neither and case == "user.cleared"
+    assert status == (Outcome.BOOT.exit_code if nothing else 0), record["reason"]
+
+
+def test_caches_stay_apart_when_told(pack: Pack) -> None:
+    words = ("--suite", "guest", "--case", "user.merge", "--append", "slab_nomerge")
+    status, record = pack("hooks", "slqb").boot(*words)
+    assert status == 0, record["reason"]
+    assert statuses(record)["user.merge"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("config", "outcome"), [("hooks", Outcome.CRASH), ("lean", Outcome.FAIL)], ids=str
+)
+def test_a_hardened_free_list_leads_nowhere(pack: Pack, config: str, outcome: Outcome) -> None:
+    """What a link is written over with is handed out, but where links are coded: there it dies."""
+    status, record = pack(config, "slqb").boot("--append", "slqbtest.plant=astray")
+    assert status == outcome.exit_code, record["reason"]
+    if outcome is Outcome.CRASH:
+        assert {one["kind"] for one in record["cells"][0]["complaints"]} == {"oops"}
+    else:
+        assert "another's choice" in record["reason"] or statuses(record)["slabtest.plant_fault"]
+
+
+def test_an_object_freed_twice_stays_one(pack: Pack) -> None:
+    status, record = pack("hooks", "slqb").boot("--append", "slqbtest.plant=bulktwice")
+    assert status == 0, record["reason"]
+
+
+@pytest.mark.soak
+def test_failures_hit_the_code_that_was_named(linux: Tree, real_places: Places) -> None:
+    """The tree keeps stack trace filters off x86_64: that line is taken out, in a tree of ours."""
+    keeps_off = Mutation(
+        "lib/Kconfig.debug", r"^\tdepends on !X86_64\n(?=\tselect STACKTRACE$)", ""
+    )
+    rendered = render_into_worktree(linux, real_places, label="filters", mutations=(keeps_off,))
+    spec, extra = KernelSpec(config="hooks"), command_line(["FAULT_INJECTION_STACKTRACE_FILTER=y"])
+    kernel = build_kernel(
+        rendered.source, spec, real_places, QUIET, line_map=rendered.line_map, extra=extra
+    )
+    modules = build_modules(kernel, rendered.source, GUEST, real_places, QUIET)
+    images = Images(kernel.image, build_initramfs(kernel, modules, GUEST, real_places, QUIET))
+    status, record = images.boot("--suite", "guest", "--case", "user.failslab*")
+    assert status == 0, record["reason"]
+    assert set(statuses(record).values()) == {"pass"}
+
+
+@pytest.mark.parametrize("case", [one for one in tree_tests().left_out if one.file], ids=str)
+def test_the_tree_itself_leaves_a_case_out(case: Any, linux: Tree, real_places: Places) -> None:
+    text = (pristine(linux, real_places) / case.file).read_text()
+    assert re.search(case.line.pattern, text, re.MULTILINE)
