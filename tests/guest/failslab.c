@@ -137,7 +137,7 @@ void check_failslab_filter(struct check *check)
 	for (int i = 0; i < 10; i++) {
 		if (module_order("kmalloc 100") != -ENOMEM)
 			check_fail(check, "an allocation of the code named was served");
-		if (module_order("twins"))
+		if (module_order("twins 1") || module_order("twins 0"))
 			check_fail(check, "an allocation of other code was refused");
 	}
 	if (set_range("reject", start, end) || module_order("kmalloc 100"))

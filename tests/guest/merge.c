@@ -14,10 +14,11 @@ void check_merge(struct check *check)
 		check_skip(check, "SLOB merges nothing, or there is no module");
 		return;
 	}
-	if (module_order("twins")) {
+	if (module_order("twins 1")) {
 		check_fail(check, "no caches");
 		return;
 	}
 	if (wanted != (module_state("merged") == 1))
 		check_fail(check, "two caches of one shape are %s", wanted ? "two" : "one");
+	module_order("twins 0");
 }

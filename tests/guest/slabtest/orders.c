@@ -25,7 +25,6 @@
  *   charge COUNT    have that many accounted objects, charged to the writer
  *   uncharge        free them
  *   kmalloc SIZE    allocate one object of that size, and free it
- *   twins           create two caches of one shape, and see whether they are one
  *   fail COUNT      try that many allocations in the writer's context, and count those that fail
  */
 #define pr_fmt(fmt) fmt
@@ -70,7 +69,6 @@ static DEFINE_MUTEX(orders_lock);
 static struct st orders;
 static unsigned long refused;		/* allocations that failed on order */
 static unsigned long stormed;		/* objects of storms */
-static bool merged;			/* the twins were one cache */
 
 /* A constructor keeps a cache from being merged: it is then found under its own name. */
 static void nothing(void *object)
@@ -521,18 +519,6 @@ static int order_kmalloc(unsigned int size)
 	return object ? 0 : -ENOMEM;
 }
 
-static int order_twins(unsigned int unused)
-{
-	struct kmem_cache *one = kmem_cache_create("slabtest_twin1", 712, 0, 0, NULL);
-	struct kmem_cache *other = kmem_cache_create("slabtest_twin2", 712, 0, 0, NULL);
-	bool both = one && other;
-
-	merged = both && one == other;
-	kmem_cache_destroy(one);
-	kmem_cache_destroy(other);
-	return both ? 0 : -ENOMEM;
-}
-
 static const struct {
 	const char *name;
 	int (*carry_out)(unsigned int number);
@@ -562,7 +548,6 @@ static const struct {
 	{ "uncharge", order_uncharge },
 	{ "fail", order_fail },
 	{ "kmalloc", order_kmalloc },
-	{ "twins", order_twins },
 };
 
 static int carry_out(char *order)
@@ -627,7 +612,6 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "refused %lu\n", refused);
 	seq_printf(file, "stormed %lu\n", stormed);
 	seq_printf(file, "quarantine %d\n", IS_ENABLED(CONFIG_KASAN_GENERIC));
-	seq_printf(file, "merged %d\n", merged);
 	seq_printf(file, "merges %d\n", IS_ENABLED(CONFIG_SLAB_MERGE_DEFAULT) &&
 					!IS_ENABLED(CONFIG_KASAN));
 	seq_printf(file, "slab_pages %ld\n", st_slab_pages());
