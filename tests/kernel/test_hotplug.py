@@ -91,6 +91,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.soak  # each is a kernel of its own
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_caught(name: str, linux: Tree, real_places: Places) -> None:
     fault = FAULTS[name]

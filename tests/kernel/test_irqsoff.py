@@ -48,6 +48,7 @@ def test_interrupts_are_off_for_a_piece_at_most(
     assert theirs > 1000
 
 
+@pytest.mark.soak
 def test_more_than_a_piece_at_a_time_is_seen(linux: Tree, real_places: Places) -> None:
     fault = Mutation(SLQB, r"^#define SLQB_PIECE\t\t32$", "#define SLQB_PIECE\t\t1024")
     value, where = longest(images(linux, real_places, "planted", fault))

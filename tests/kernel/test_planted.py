@@ -33,6 +33,7 @@ from .faults import Pair, pairs, read_faults
 pytestmark = pytest.mark.kernel
 GUEST = PROJECT / "tests" / "guest"
 QUIET = SilentProgress()
+SLQB = "mm/slqb.c"
 CATALOGUE = read_faults()
 
 
