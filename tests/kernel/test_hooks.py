@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Hooks: who else watches an allocator, asked by the tree's own tests where it has one.
 
-Two kernels. `hooks` has all that can live together, and is part of `make test`. `kasan`
-shares no object file with any other kernel and takes minutes, so it is part of `make soak`, as is
-all of it on SLUB, which shows that the tests ask for nothing that only SLQB does.
+Two kernels, both of which share few object files with any other and take minutes, so that all
+of it is part of `make soak`: `hooks` has what can live together, `kasan` is alone. All of it runs on
+SLUB, too, which shows that the tests ask for nothing that only SLQB does.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from harness.worktree import Mutation, Rendered, render_into_worktree
 from tests.kernel.conftest import Build
 from tests.kernel.test_planted import Images
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 GUEST = PROJECT / "tests" / "guest"
 QUIET = SilentProgress()
 Pack = Callable[[str, str], Images]
 
-ALLOCATORS = ("slqb", pytest.param("slub", marks=pytest.mark.soak))
+ALLOCATORS = ("slqb", "slub")
 HOOKS = {
     "slabtest.cache_dump",
     "slabtest.freelist_order",
@@ -90,7 +90,6 @@ def suite_passes(images: Images, suite: str, *words: str) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("allocator", ["slqb", "slub"])
 def test_kasan_finds_what_its_suite_does_wrong(pack: Pack, allocator: str) -> None:
     record = suite_passes(pack("kasan", allocator), "kasan")
@@ -100,7 +99,6 @@ def test_kasan_finds_what_its_suite_does_wrong(pack: Pack, allocator: str) -> No
     assert len(told) > sum(end == "pass" for end in statuses(record).values()) // 2
 
 
-@pytest.mark.soak
 def test_kasan_finds_nothing_else(pack: Pack) -> None:
     status, record = pack("kasan", "slqb").boot("--suite", "guest", "--trim-ms", "200")
     assert status == 0, record["reason"]
@@ -169,7 +167,6 @@ def test_an_object_freed_twice_stays_one(pack: Pack) -> None:
     assert status == 0, record["reason"]
 
 
-@pytest.mark.soak
 def test_failures_hit_the_code_that_was_named(linux: Tree, real_places: Places) -> None:
     """The tree keeps stack trace filters off x86_64: that line is taken out, in a tree of ours."""
     keeps_off = Mutation(
