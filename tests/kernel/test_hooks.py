@@ -2,8 +2,8 @@
 """Hooks: who else watches an allocator, asked by the tree's own tests where it has one.
 
 Two kernels, both of which share few object files with any other and take minutes, so that all
-of it is part of `make soak`: `hooks` has what can live together, `kasan` is alone. All of it runs on
-SLUB, too, which shows that the tests ask for nothing that only SLQB does.
+of it is part of `make soak`: `hooks` has what can live together, `kasan` is alone. All of it
+runs on SLUB, too, which shows that the tests ask for nothing that only SLQB does.
 """
 
 from __future__ import annotations
