@@ -17,7 +17,7 @@ from harness.places import Places
 from harness.tree import Tree
 from harness.worktree import Mutation, Rendered
 from tests.kernel.conftest import Build
-from tests.kernel.test_planted import GUEST, QUIET, SLQB, Images, images
+from tests.kernel.test_planted import CATALOGUE, GUEST, QUIET, Images, images
 
 pytestmark = pytest.mark.kernel
 BOUND = 4000.0
@@ -50,6 +50,7 @@ def test_interrupts_are_off_for_a_piece_at_most(
 
 @pytest.mark.soak
 def test_more_than_a_piece_at_a_time_is_seen(linux: Tree, real_places: Places) -> None:
-    fault = Mutation(SLQB, r"^#define SLQB_PIECE\t\t32$", "#define SLQB_PIECE\t\t1024")
-    value, where = longest(images(linux, real_places, "planted", fault))
+    fault = Mutation("mm/slqb.c", r"^#define SLQB_PIECE\t\t32$", "#define SLQB_PIECE\t\t1024")
+    broken = images(linux, real_places, "planted", *CATALOGUE.mutations(), fault)
+    value, where = longest(broken)
     assert value > 10 * BOUND, where
