@@ -35,4 +35,4 @@ def test_the_readme_names_the_faults_that_a_case_must_see() -> None:
     for fault in CATALOGUE.fault:
         for red in fault.red:
             case = red.case.partition(".")[2]
-            assert f"`{fault.name}`: {fault.says}" in told[case], case
+            assert f"`{fault.name}`" in told[case], case
