@@ -40,6 +40,12 @@ def verdict(text: str, ended: Ended | None, *, starved: bool = False) -> Verdict
         (GUEST, Ended.RESET, Outcome.CRASH),
         (GUEST, Ended.POWEROFF, Outcome.FAIL),
         (GUEST + PANIC, Ended.PANIC, Outcome.CRASH),
+        # a test that was begun was reached, though its group ended early
+        (
+            GUEST.replace("    ok 1 one\n", "") + WARN + "Bail out! gone\n",
+            Ended.POWEROFF,
+            Outcome.CRASH,
+        ),
         # stalls say why it hung, other complaints say more than that it hung
         (GUEST + STALL, Ended.HANG, Outcome.TIMEOUT),
         (GUEST + STALL, Ended.TIMEOUT, Outcome.TIMEOUT),

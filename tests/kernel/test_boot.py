@@ -23,6 +23,7 @@ from harness.module import build_modules
 from harness.places import PROJECT, Places
 from harness.progress import SilentProgress
 from harness.record import RESULT
+from harness.session import SPOILT
 from harness.topology import topology_names
 from harness.worktree import Rendered
 from tests.conftest import sealed
@@ -91,16 +92,18 @@ class Guest:
             start_new_session=True,
         )
         try:
-            yield process, self._qemu_of(process.pid)
+            yield process, self.qemu_of(process.pid)
         finally:
             process.kill()
             process.communicate()
 
-    def _qemu_of(self, pid: int) -> int:
-        """The child of `slqb`, once its guest has come to the test that hangs."""
+    def qemu_of(self, pid: int, boot: int = 1) -> int:
+        """The child of `slqb`, once the guest of its nth boot has come to the test that hangs."""
         for _ in range(300):
             logs = list(self.home.glob("runs/2*/*/console.log"))
-            if logs and "# start: plant_fault" in logs[-1].read_text():
+            now = [log for log in logs if not log.parent.name.endswith(SPOILT)]
+            came = [log for log in now if "# start: plant_fault" in log.read_text()]
+            if len(logs) == boot and came:
                 children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
                 return int(children[0])
             time.sleep(0.1)
@@ -217,9 +220,12 @@ def test_the_emulator_does_not_outlive_a_killed_harness(guest: Guest) -> None:
 def test_an_emulator_that_is_killed_is_the_hosts_fault(guest: Guest) -> None:
     with guest.hanging() as (process, qemu):
         os.kill(qemu, signal.SIGKILL)
+        os.kill(guest.qemu_of(process.pid, boot=2), signal.SIGKILL)
         process.communicate(timeout=60)
         assert process.returncode == 8
     assert "QEMU died" in guest.last()[0]["reason"]
+    [failure] = guest.last()[0]["cells"][0]["host_failures"]
+    assert "QEMU died" in failure
 
 
 def test_a_guest_that_the_host_stopped_did_not_hang(guest: Guest) -> None:
@@ -229,11 +235,13 @@ def test_a_guest_that_the_host_stopped_did_not_hang(guest: Guest) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    qemu = guest._qemu_of(process.pid)
-    os.kill(qemu, signal.SIGSTOP)
+    both = []
+    for boot in (1, 2):
+        both.append(guest.qemu_of(process.pid, boot))
+        os.kill(both[-1], signal.SIGSTOP)
     assert process.wait(timeout=60) == 8
     assert "the host starved the guest" in guest.last()[0]["reason"]
-    assert not alive(qemu)
+    assert not any(alive(qemu) for qemu in both)
 
 
 def test_any_number_of_boots_at_a_time(guest: Guest) -> None:
