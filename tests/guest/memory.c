@@ -6,14 +6,13 @@
  * A node without CPUs is used by nobody who does not name it, so it can be had empty again. One
  * with CPUs is where the kernel itself then allocates, and may have to stay.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "guest.h"
-
-#define MAX_BLOCKS 4096
 
 /* A node all of whose memory is offline. */
 struct plugged {
@@ -42,20 +41,26 @@ static int block_set(unsigned int block, const char *state)
 
 static void find_blocks(struct plugged *plugged)
 {
+	struct dirent *entry;
+	unsigned int block;
 	char path[96];
+	DIR *folder;
 
 	plugged->count = 0;
-	for (unsigned int block = 0; block < MAX_BLOCKS; block++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/memory%u",
-			 plugged->node, block);
-		if (access(path, F_OK) || plugged->count == ARRAY_SIZE(plugged->blocks))
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", plugged->node);
+	folder = opendir(path);
+	while (folder && (entry = readdir(folder))) {
+		if (sscanf(entry->d_name, "memory%u", &block) != 1 ||
+		    plugged->count == ARRAY_SIZE(plugged->blocks))
 			continue;
 		if (!block_is(block, "offline")) {
 			plugged->count = 0;
-			return;
+			break;
 		}
 		plugged->blocks[plugged->count++] = block;
 	}
+	if (folder)
+		closedir(folder);
 }
 
 static void find_cpu(struct plugged *plugged)

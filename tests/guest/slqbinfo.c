@@ -178,6 +178,8 @@ void check_slqbinfo_report(struct check *check)
 
 	if (!tool_promised(check) || !hold_from_all(check, 501))
 		return;
+	/* With empty queues a trim changes nothing between two looks. */
+	module_order("shrink");
 	run_tool("-r", NULL, ONE_CACHE);
 	expect_status(check, "-r", 0);
 	expect_number(check, "  objects", module_state("held"));
