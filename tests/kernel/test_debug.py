@@ -41,6 +41,12 @@ def console(record: dict[str, Any]) -> str:
     return Path(runs, record["name"], cell["folder"], "console.log").read_text()
 
 
+def test_objects_stay_what_they_are_with_the_whole_system_watched(sound: Images) -> None:
+    status, record = sound.boot(*ON, "--case", "slabtest.k*")
+    assert status == 0, record["reason"]
+
+
+@pytest.mark.soak
 def test_every_case_passes_with_the_whole_system_watched(sound: Images) -> None:
     status, record = sound.boot(*ON)
     assert status == 0, record["reason"]

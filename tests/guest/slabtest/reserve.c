@@ -90,8 +90,8 @@ static void reserve_entitled(struct st *t)
 	LIST_HEAD(pages);
 	bool stray;
 
-	if (IS_ENABLED(CONFIG_SLOB) || IS_ENABLED(CONFIG_SLAB)) {
-		t->skip = "SLOB and SLAB do not tell whose a slab is, but for sockets";
+	if (!IS_ENABLED(CONFIG_SLQB)) {
+		t->skip = "a promise of SLQB's: others mix, or do not tell whose a slab is";
 		return;
 	}
 	cache = kmem_cache_create("slabtest_reserve", 512, 0, ST_OWN, NULL);
