@@ -99,7 +99,7 @@ static void reserve_entitled(struct st *t)
 		return;
 	first = take_reserve(cache, &pages, aside, &count);
 	plain = kmem_cache_alloc(cache, ORDINARY);
-	second = kmem_cache_alloc(cache, ENTITLED);
+	second = take_reserve(cache, &pages, aside, &count);
 	stray = plain && of_reserve(plain);
 	give_back(&pages);
 
