@@ -139,8 +139,6 @@ class CellRecord(Part):
     """... and stood in line for."""
     host_failures: tuple[str, ...] = ()
     """Why earlier boots of this cell say nothing of the kernel; each is kept beside its folder."""
-    bounds: Mapping[str, int] = {}
-    """What the allocator costs (bounds.py)."""
     measures: Mapping[str, Measure] = {}
     counts: Mapping[str, int] = {}
     cases: tuple[CaseRecord, ...] = ()

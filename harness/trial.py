@@ -16,7 +16,6 @@ from harness import hostload, irqsoff, show
 from harness.accelerator import Accelerator
 from harness.asked import Asked
 from harness.boot import BootRequest, BootResult, cores
-from harness.bounds import bounds
 from harness.catalogue import save
 from harness.decode import decoded
 from harness.ktap import Status
@@ -138,7 +137,6 @@ def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, objec
         "thresholds": dict(trial.limits.stalls),
         "guest_ran": round(load.ran, 3),
         "guest_waited": round(load.waited, 3),
-        "bounds": bounds(line.text for line in result.lines),
         "measures": _measures(trial, result),
         "counts": {status.value: verdict.count(status) for status in Status},
         "cases": tuple(CaseRecord(**data) for data in show.case_data(verdict)),

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cli import App
-from harness.cli.telling import cell_lines, lines
+from harness.cli.telling import lines, measure_lines
 from harness.errors import HarnessError, Outcome
 from harness.record import RunRecord, find_run, load, runs
 
@@ -44,9 +44,8 @@ def _show(folder: Path, record: RunRecord, every: bool) -> None:
         click.echo(f"tree {record.tree.name} from {record.tree.origin}")
     for kernel in record.kernels:
         click.echo(f"kernel {kernel.name} {kernel.release}: {folder / kernel.image}")
-    for cell in record.cells if every else ():
-        click.echo("\n".join(cell_lines(cell, every=True)))
-    click.echo("\n".join([*lines(record), f"record: {folder}"]))
+    told = (*lines(record, every=every), *measure_lines(record))
+    click.echo("\n".join([*told, f"record: {folder}"]))
 
 
 def _list(app: App, form: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import click
 
-from harness.bounds import told as bounds_told
 from harness.errors import Outcome
 from harness.record import CellRecord, Recorder, RunRecord, outcome_of
 from harness.repro import SCRIPT
@@ -21,14 +20,13 @@ def tell(recorder: Recorder, *, as_json: bool) -> Outcome:
     return outcome_of(record)
 
 
-def lines(record: RunRecord) -> Iterator[str]:
-    """What went wrong, cell by cell, and the verdict."""
+def lines(record: RunRecord, *, every: bool = False) -> Iterator[str]:
+    """What went wrong, cell by cell, or all there is to tell, and the verdict."""
     for cell in record.cells:
-        if cell.outcome != Outcome.PASS.name:
-            yield from cell_lines(cell)
+        if every or cell.outcome != Outcome.PASS.name:
+            yield from cell_lines(cell, every=every)
     if record.outcome not in (None, Outcome.PASS.name) and record.cells:
         yield f"repeat it: {SCRIPT} in the record"
-    yield from measure_lines(record)
     yield verdict_line(record)
 
 
@@ -45,8 +43,6 @@ def cell_lines(cell: CellRecord, *, every: bool = False) -> Iterator[str]:
     """One boot, with the tests that failed, or with every test."""
     reason = f": {cell.reason}" if cell.reason else ""
     yield f"{cell.name}: {cell.outcome or cell.status}{reason}"
-    if every and (costs := bounds_told(cell.bounds)):
-        yield f"  {costs}"
     for case in cell.cases:
         if every or case.status in ("fail", "missing"):
             yield f"  {case.status:>8}  {case.path}" + (f": {case.reason}" if case.reason else "")

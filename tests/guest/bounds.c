@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What SLQB costs in this machine, in one line for the harness:
+ * What SLQB costs in this machine, in numbers for the harness:
  *
- *   cpu_bytes node_bytes   the structures of one cache for each CPU, and for each node
- *   caches cpus nodes      how many there are
- *   fixed_bytes            those structures of all caches, and the descriptors of the caches
- *   list_bytes             the most that the free list of a CPU may hold of one cache
- *   queue_bytes            the same with the outgoing and the incoming queue
- *   all_queue_bytes        the most in all queues of all caches: CPUs plus nodes of them
- *   waiting_bytes          what waits in queues and slabs now
+ *   cpu node            the structures of one cache for each CPU, and for each node
+ *   caches cpus nodes   how many there are
+ *   fixed               those structures of all caches, and the descriptors of the caches
+ *   list                the most that the free list of a CPU may hold of one cache
+ *   queue               the same with the outgoing and the incoming queue
+ *   all_queues          the most in all queues of all caches: CPUs plus nodes of them
+ *   waiting             what waits in queues and slabs now
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +58,11 @@ static unsigned long queue_bytes(const struct slab_line *line)
 	return (2 * line->limit + line->batch + 1) * line->size;
 }
 
+static void tell(const char *name, unsigned long value, const char *unit)
+{
+	say("# measure: bounds.%s %lu %s", name, value, unit);
+}
+
 void bounds_tell(void)
 {
 	unsigned long most_list = 0, most_queue = 0, all = 0, waiting = 0, descriptor = 0;
@@ -81,11 +86,16 @@ void bounds_tell(void)
 		all += queue_bytes(line) * (cpus + nodes);
 		waiting += (line->objects - line->active) * line->size;
 	}
-	say("slqb-guest: bounds cpu_bytes=%lu node_bytes=%lu caches=%ld cpus=%u nodes=%u "
-	    "fixed_bytes=%lu list_bytes=%lu queue_bytes=%lu all_queue_bytes=%lu waiting_bytes=%lu",
-	    cpu_bytes, node_bytes, count, cpus, nodes,
-	    count * (cpus * cpu_bytes + nodes * node_bytes + descriptor), most_list, most_queue, all,
-	    waiting);
+	tell("cpu", cpu_bytes, "bytes");
+	tell("node", node_bytes, "bytes");
+	tell("caches", count, "caches");
+	tell("cpus", cpus, "CPUs");
+	tell("nodes", nodes, "nodes");
+	tell("fixed", count * (cpus * cpu_bytes + nodes * node_bytes + descriptor), "bytes");
+	tell("list", most_list, "bytes");
+	tell("queue", most_queue, "bytes");
+	tell("all_queues", all, "bytes");
+	tell("waiting", waiting, "bytes");
 	free(lines);
 }
 

@@ -59,6 +59,18 @@ static void toggle(struct check *check, unsigned int cpu, bool online)
 			   strerror(-error));
 }
 
+/* While the CPU is away: of @full pages in slabs the @pages of objects now free are given back. */
+static void expect_back(struct check *check, unsigned int cpu, long full, long pages)
+{
+	long back;
+
+	module_order("shrink");
+	back = full - module_state("slab_pages");
+	if (back < pages * 3 / 4)
+		check_fail(check, "CPU %u is away, and %ld of %ld pages came back", cpu, back,
+			   pages);
+}
+
 /*
  * Guards: objects freed on a CPU that then goes offline are not kept by it: after a shrink their
  * memory is back, while the CPU is away. To the last slab, for the cache is destroyed then, and
@@ -67,7 +79,7 @@ static void toggle(struct check *check, unsigned int cpu, bool online)
 void check_offline_drains(struct check *check)
 {
 	unsigned int movable[MAX_CPUS], count, cpu;
-	long full, after, pages;
+	long full, pages;
 
 	if (!ready(check, movable, &count))
 		return;
@@ -80,11 +92,7 @@ void check_offline_drains(struct check *check)
 		if (module_order("release_on %u", cpu))
 			check_fail(check, "objects cannot be freed on CPU %u", cpu);
 		toggle(check, cpu, false);
-		module_order("shrink");
-		after = module_state("slab_pages");
-		if (full - after < pages * 3 / 4)
-			check_fail(check, "CPU %u went, and %ld of %ld pages came back", cpu,
-				   full - after, pages);
+		expect_back(check, cpu, full, pages);
 		module_order("close");
 		toggle(check, cpu, true);
 	}
@@ -174,7 +182,7 @@ void check_offline_load(struct check *check)
 void check_offline_frees(struct check *check)
 {
 	unsigned int movable[MAX_CPUS], count, cpu;
-	long full, after, pages;
+	long full, pages;
 
 	if (!ready(check, movable, &count))
 		return;
@@ -186,11 +194,7 @@ void check_offline_frees(struct check *check)
 		full = module_state("slab_pages");
 		pages = module_state("held_pages");
 		module_order("release");
-		module_order("shrink");
-		after = module_state("slab_pages");
-		if (full - after < pages * 3 / 4)
-			check_fail(check, "CPU %u was away, and %ld of %ld pages came back", cpu,
-				   full - after, pages);
+		expect_back(check, cpu, full, pages);
 		toggle(check, cpu, true);
 	}
 	if (module_state("errors"))

@@ -54,11 +54,16 @@ def test_what_the_allocator_shows_of_itself(
 def test_the_record_says_what_a_cache_costs(
     config: str, images: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    bounds = Guest(*images, tmp_path).boot("--suite", "none").cell["bounds"]
+    measures = Guest(*images, tmp_path).boot("--suite", "none").cell["measures"]
+    bounds = {
+        name.removeprefix("bounds."): measure["value"]
+        for name, measure in measures.items()
+        if name.startswith("bounds.")
+    }
     assert (bounds["cpus"], bounds["nodes"]) == (4, 2)
     assert bounds["caches"] > 50
     if config == "lean":
-        assert (bounds["cpu_bytes"], bounds["node_bytes"]) == (256, 256)
-    structures = bounds["cpus"] * bounds["cpu_bytes"] + bounds["nodes"] * bounds["node_bytes"]
-    assert bounds["fixed_bytes"] >= bounds["caches"] * structures
-    assert 0 < bounds["list_bytes"] <= 1 << 20
+        assert (bounds["cpu"], bounds["node"]) == (256, 256)
+    structures = bounds["cpus"] * bounds["cpu"] + bounds["nodes"] * bounds["node"]
+    assert bounds["fixed"] >= bounds["caches"] * structures
+    assert 0 < bounds["list"] <= 1 << 20
