@@ -6,9 +6,11 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/bug.h>
+#include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/panic.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include "slabtest.h"
@@ -20,8 +22,15 @@ static void fault_warn(struct st *t)
 	WARN(1, "slabtest: a planted warning\n");
 }
 
+/*
+ * A grace period is under way that this CPU keeps from ending: no stall is told of otherwise. It has
+ * begun when interrupts stop, or its thread might wait here for ever.
+ */
 static void fault_hang(struct st *t)
 {
+	rcu_read_lock();
+	start_poll_synchronize_rcu();
+	mdelay(200);
 	local_irq_disable();
 	for (;;)
 		cpu_relax();
