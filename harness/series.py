@@ -12,6 +12,7 @@ message = "messages/NAME.j2"
 files = { "mm/slqb.c" = "mm/slqb.c.j2" }       new files, by the template that makes each; a path is
                                                a template itself
 hunks = ["build.toml", "slab.toml#cache flags"]     a whole file of hunks, or one of them
+parts, symbols                                 what of the files comes later: harness/stage.py
 
 Hunks are placed on what the patches before have left. The tree is only read.
 """
@@ -28,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from harness.errors import TreeError
 from harness.hunk import Hunk, HunkFile, Text, load_hunks, place_hunk
 from harness.probe import Capabilities, Has, probe
+from harness.stage import Stage, template_of
 from harness.store import EMAIL, IDENTITY
 from harness.table import read_table
 from harness.template import TEMPLATES, Line, Templates
@@ -56,6 +58,8 @@ class Patch(BaseModel):
     message: str
     files: dict[str, str] = {}
     hunks: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
 
 class SeriesRecord(BaseModel):
@@ -99,6 +103,7 @@ class Rendering:
     templates: Templates
     hunks: Mapping[str, HunkFile]
     capabilities: Capabilities
+    whole: dict[str, Text] = field(default_factory=dict)
     files: dict[str, Text] = field(default_factory=dict)
 
     def read(self, path: str) -> Text | None:
@@ -110,14 +115,18 @@ class Rendering:
             self.files[path] = _own_lines(place, path)
         return self.files[path]
 
-    def apply(self, patch: Patch) -> dict[str, Text]:
+    def apply(self, patch: Patch, stage: Stage) -> dict[str, Text]:
         """The files a patch touches, as they are after it."""
         touched: dict[str, Text] = {}
         for where, template in patch.files.items():
             path = self.templates.path(where)
             if (self.source / path).exists():
                 raise TreeError(f"the tree has SLQB already: {path} is there")
-            touched[path] = self.files[path] = self.templates.render(template)
+            self.whole[path] = self.templates.render(template)
+        for path, whole in self.whole.items():
+            text = stage.of(whole, self.templates.root.name)
+            if text != self.files.get(path):
+                touched[path] = self.files[path] = text
         for name, hunk in self._hunks_of(patch):
             if self._wanted(name, hunk):
                 path, text = place_hunk(name, hunk, self.read, self.templates)
@@ -157,7 +166,7 @@ def render(
     names = {"has": Has(found), "variant": variant or {}, "tree": tree}
     snippets = {name: text for file in hunks.values() for name, text in file.snippets()}
     made = Rendering(source, Templates(templates, names, snippets), hunks, found)
-    commits = tuple(_commit(made, patch) for patch in record.patch)
+    commits = tuple(_commits(made, record.patch))
     cover = made.templates.text(record.cover.template)
     return Series(record.date, record.cover.subject, cover, commits)
 
@@ -178,10 +187,27 @@ def content(text: Text) -> bytes:
     return "".join(f"{line.text}\n" for line in text).encode(errors="surrogateescape")
 
 
-def _commit(made: Rendering, patch: Patch) -> Commit:
-    body = made.templates.text(patch.message).strip("\n")
-    message = f"{patch.subject}\n\n{body}\n\nSigned-off-by: {IDENTITY} <{EMAIL}>\n"
-    return Commit(message, made.apply(patch))
+def _commits(made: Rendering, patches: tuple[Patch, ...]) -> Iterator[Commit]:
+    for number, patch in enumerate(patches, start=1):
+        body = made.templates.text(patch.message).strip("\n")
+        message = f"{patch.subject}\n\n{body}\n\nSigned-off-by: {IDENTITY} <{EMAIL}>\n"
+        yield Commit(message, made.apply(patch, Stage.after(patches[:number], patches)))
+    _refuse_unknown_parts(made, patches)
+
+
+def _refuse_unknown_parts(made: Rendering, patches: tuple[Patch, ...]) -> None:
+    """A name that means nothing would leave its lines in an earlier patch, unseen."""
+    root = made.templates.root.name
+    lines = [line for whole in made.whole.values() for line in whole]
+    templates = {template_of(line, root) for line in lines}
+    conditions = "\n".join(line.text for line in lines if line.text.startswith("#"))
+    for patch in patches:
+        for part in (*patch.parts, *(one.partition("#")[0] for one in patch.symbols if "#" in one)):
+            if part not in templates:
+                raise TreeError(f"series.toml: patch {patch.id!r}: no file has lines of {part!r}")
+        for symbol in patch.symbols:
+            if not re.search(rf"\bCONFIG_{symbol.rpartition('#')[2]}\b", conditions):
+                raise TreeError(f"series.toml: patch {patch.id!r}: nothing asks for {symbol!r}")
 
 
 def _own_lines(place: Path, path: str) -> Text:

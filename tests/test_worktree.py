@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The private worktree: only what differs is written, and planted faults must fit."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -193,11 +192,3 @@ def test_a_patch_that_needs_fuzz_is_an_error(
     patch.write_text(PATCH.replace(" int main(void)", " int maim(void)"))
     with pytest.raises(HarnessError, match="patch failed"):
         lay(tree, places, toy_templates, label="patch", mutations=(patch,))
-
-
-@pytest.mark.tree
-def test_the_real_tree_renders_again_well_under_a_second(linux: Tree, real_places: Places) -> None:
-    first = render_into_worktree(linux, real_places)
-    began = time.monotonic()
-    assert render_into_worktree(linux, real_places).digest == first.digest
-    assert time.monotonic() - began < 1.0
