@@ -9,6 +9,7 @@ edited, is never replaced.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,15 +18,23 @@ from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.author import NOBODY, Author
 from harness.child import CommandError, command_line
 from harness.errors import Outcome, UserError
+from harness.letter import Letter
 from harness.progress import Progress
 from harness.series import Commit, Series, content
-from harness.store import EMAIL, IDENTITY, Store, identity, write_atomically
+from harness.store import Store, identity, write_atomically
 from harness.tree import Tree
 
 MANIFEST = ".slqb-series.json"
 SUBJECT, BLURB = "*** SUBJECT HERE ***", "*** BLURB HERE ***"
+BASE = re.compile(rb"^base-commit: .*$", re.MULTILINE)
+MIME = (
+    b"MIME-Version: 1.0",
+    b"Content-Type: text/plain; charset=UTF-8",
+    b"Content-Transfer-Encoding: 8bit",
+)
 FORMAT = (
     "format-patch",
     "--quiet",
@@ -55,33 +64,38 @@ class Posting:
     tree: Tree
     series: Series
     commits: tuple[str, ...]
+    author: Author = NOBODY
 
     @property
     def tip(self) -> str:
         """The last commit."""
         return self.commits[-1]
 
-    def format_command(self, folder: Path) -> tuple[str | Path, ...]:
+    def format_command(self, folder: Path, version: int = 1) -> tuple[str | Path, ...]:
         """The git words that write the mails; a base is only named if upstream knows it."""
         base = (f"--base={self.tree.base}",) if self.tree.upstream else ("--no-base",)
-        return (*FORMAT, *base, "--output-directory", folder, f"{self.tree.base}..{self.tip}")
+        count = (f"--reroll-count={version}",) if version > 1 else ()
+        span = f"{self.tree.base}..{self.tip}"
+        return (*FORMAT, *base, *count, "--output-directory", folder, span)
 
-    def shell_line(self, folder: Path) -> str:
+    def shell_line(self, folder: Path, version: int = 1) -> str:
         """What to type to write the raw mails by hand."""
-        words = ("git", f"--git-dir={self.store.path}", *self.format_command(folder))
+        words = ("git", f"--git-dir={self.store.path}", *self.format_command(folder, version))
         return command_line(words, self.store.folder)
 
 
-def commit_series(store: Store, tree: Tree, source: Path, series: Series) -> Posting:
+def commit_series(
+    store: Store, tree: Tree, source: Path, series: Series, author: Author = NOBODY
+) -> Posting:
     """Put the series into the store, on top of the tree's base."""
-    stream = b"".join(_stream(tree, source, series))
+    stream = b"".join(_stream(tree, source, series, author))
     ref = f"refs/series/{hashlib.sha256(stream).hexdigest()[:20]}"
     known = store.git("for-each-ref", "--format=%(objectname)", ref).strip()
     if not known:
         store.git("fast-import", "--quiet", "--force", input=stream.replace(b"%REF%", ref.encode()))
     span = f"{tree.base}..{ref}"
     commits = tuple(store.git("rev-list", "--reverse", span).split())
-    return Posting(store, tree, series, commits)
+    return Posting(store, tree, series, commits, author)
 
 
 def set_branch(posting: Posting, name: str) -> None:
@@ -95,16 +109,23 @@ def set_branch(posting: Posting, name: str) -> None:
     posting.store.git("update-ref", f"refs/heads/{name}", posting.tip)
 
 
-def write_mails(posting: Posting, folder: Path, progress: Progress) -> tuple[Path, ...]:
-    """Write the mails into folder and return them in order."""
+def write_mails(
+    posting: Posting,
+    folder: Path,
+    progress: Progress,
+    letter: Letter = Letter(),  # noqa: B008
+    reply_to: str = "",
+) -> tuple[Path, ...]:
+    """Write the mails into folder and return them in order; `reply_to` is a Message-ID."""
     refuse_foreign(folder)
     progress.stage(f"write {len(posting.commits)} patches")
     with TemporaryDirectory(dir=posting.store.folder, prefix="mails-") as scratch:
-        env = identity(posting.series.date.isoformat())
-        posting.store.git(*posting.format_command(Path(scratch)), env=env)
+        who = posting.author
+        env = identity(posting.series.date.isoformat(), who.name, who.email)
+        posting.store.git(*posting.format_command(Path(scratch), letter.version), env=env)
         mails = {path.name: path.read_bytes() for path in sorted(Path(scratch).glob("*.patch"))}
-    letter = next(iter(mails))
-    mails[letter] = _with_words(mails[letter], posting.series)
+    first = next(iter(mails))
+    mails[first] = _with_words(mails[first], posting.series, letter, reply_to)
     _replace(folder, mails)
     progress.done()
     return tuple(folder / name for name in mails)
@@ -148,17 +169,31 @@ def _manifest(folder: Path) -> dict[str, str]:
         raise UserError(f"--output {folder}: {MANIFEST} is damaged") from error
 
 
-def _with_words(letter: bytes, series: Series) -> bytes:
-    text = letter.replace(SUBJECT.encode(), series.cover_subject.encode())
-    return text.replace(BLURB.encode(), series.cover.strip("\n").encode())
+def _with_words(mail: bytes, series: Series, letter: Letter, reply_to: str) -> bytes:
+    """The raw cover letter with our subject, our text, and what b4 looks for at its end.
+
+    No line of dashes before that: `git am --empty=drop` would take the rest for a patch.
+    """
+    text = mail.replace(SUBJECT.encode(), series.cover_subject.encode())
+    text = text.replace(BLURB.encode(), series.cover(letter).encode())
+    head, _, body = text.partition(b"\n\n")
+    fields = [head]
+    if reply_to:
+        fields += (f"{name}: {reply_to}".encode() for name in ("In-Reply-To", "References"))
+    if not text.isascii() and b"\nMIME-Version:" not in head:
+        fields += MIME
+    base = BASE.findall(body)
+    trailers = [*base, f"change-id: {series.change_id}".encode()]
+    body = BASE.sub(b"", body).rstrip(b"\n")
+    return b"\n".join([*fields, b"", body, b"", *trailers, b""])
 
 
-def _stream(tree: Tree, source: Path, series: Series) -> Iterator[bytes]:
+def _stream(tree: Tree, source: Path, series: Series, author: Author) -> Iterator[bytes]:
     for number, commit in enumerate(series.commits):
         seconds = int((series.date + timedelta(seconds=number)).timestamp())
         yield b"commit %REF%\n"
-        yield f"committer {IDENTITY} <{EMAIL}> {seconds} +0000\n".encode()
-        yield _data(commit.message.encode())
+        yield f"committer {author} {seconds} +0000\n".encode()
+        yield _data(f"{commit.message}\nSigned-off-by: {author}\n".encode())
         if not number:
             yield f"from {tree.base}\n".encode()
         yield from _changes(source, commit)

@@ -5,6 +5,7 @@ templates/series.toml:
 
 date = 2026-01-01T00:00:00Z       of the first patch; each next one is a second later
 cover = { subject = "...", template = "messages/cover.j2" }
+change-id = "YYYYMMDD-NAME-HASH"               the same for all versions, as b4 has it
 [[patch]]
 id = "..."
 subject = "mm: ..."
@@ -24,13 +25,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.errors import TreeError
 from harness.hunk import Hunk, HunkFile, Text, load_hunks, place_hunk
+from harness.letter import Letter
 from harness.probe import Capabilities, Has, probe
 from harness.stage import Stage, template_of
-from harness.store import EMAIL, IDENTITY
 from harness.table import read_table
 from harness.template import TEMPLATES, Line, Templates
 from harness.tree import Tree
@@ -68,13 +69,14 @@ class SeriesRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     date: datetime
+    change_id: str = Field(alias="change-id", pattern=r"^\d{8}-[a-z0-9-]+-[0-9a-f]{12}$")
     cover: Cover
     patch: tuple[Patch, ...]
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A patch, rendered: the message, and each file it touches as it is then."""
+    """A patch, rendered: the message without trailers, and each file it touches as it is then."""
 
     message: str
     files: Mapping[str, Text]
@@ -85,9 +87,15 @@ class Series:
     """The whole, rendered."""
 
     date: datetime
+    change_id: str
     cover_subject: str
-    cover: str
+    cover_template: str
+    templates: Templates
     commits: tuple[Commit, ...]
+
+    def cover(self, letter: Letter) -> str:
+        """The text of the cover letter."""
+        return self.templates.text(self.cover_template, letter=letter).strip("\n")
 
     @property
     def files(self) -> dict[str, Text]:
@@ -167,8 +175,10 @@ def render(
     snippets = {name: text for file in hunks.values() for name, text in file.snippets()}
     made = Rendering(source, Templates(templates, names, snippets), hunks, found)
     commits = tuple(_commits(made, record.patch))
-    cover = made.templates.text(record.cover.template)
-    return Series(record.date, record.cover.subject, cover, commits)
+    cover = record.cover
+    return Series(
+        record.date, record.change_id, cover.subject, cover.template, made.templates, commits
+    )
 
 
 def refuse_unfit(tree: Tree, found: Capabilities) -> None:
@@ -190,7 +200,7 @@ def content(text: Text) -> bytes:
 def _commits(made: Rendering, patches: tuple[Patch, ...]) -> Iterator[Commit]:
     for number, patch in enumerate(patches, start=1):
         body = made.templates.text(patch.message).strip("\n")
-        message = f"{patch.subject}\n\n{body}\n\nSigned-off-by: {IDENTITY} <{EMAIL}>\n"
+        message = f"{patch.subject}\n\n{body}\n"
         yield Commit(message, made.apply(patch, Stage.after(patches[:number], patches)))
     _refuse_unknown_parts(made, patches)
 

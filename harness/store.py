@@ -60,9 +60,9 @@ SETTINGS = {
 ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n*.[ch] diff=cpp\n"
 
 
-def identity(date: str) -> dict[str, str | None]:
-    """Who commits, and when: always the same."""
-    who = {"NAME": IDENTITY, "EMAIL": EMAIL, "DATE": date}
+def identity(date: str, name: str = IDENTITY, email: str = EMAIL) -> dict[str, str | None]:
+    """Who commits, and when: nobody in particular, if nobody is named."""
+    who = {"NAME": name, "EMAIL": email, "DATE": date}
     return {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in who.items()}
 
 

@@ -84,7 +84,7 @@ def render_into_worktree(
     with locked(_beside(source, "lock"), progress, f"it renders {source.name}"):
         _lay(tree, base, source, files, progress)
     posting = commit_series(Store(places.trees), tree, base, series)
-    return Rendered(source, tree, posting.commits, _line_map(files), _digest(tree, files))
+    return Rendered(source, tree, posting.commits, _line_map(files), digest_of_files(tree, files))
 
 
 def mutated(
@@ -205,7 +205,7 @@ def _line_map(files: Mapping[str, Text]) -> LineMap:
     return LineMap({path: tuple(line.origin for line in text) for path, text in files.items()})
 
 
-def _digest(tree: Tree, files: Mapping[str, Text]) -> str:
+def digest_of_files(tree: Tree, files: Mapping[str, Text]) -> str:
     seen = hashlib.sha256(tree.base.encode())
     for path, text in sorted(files.items()):
         seen.update(f"{path}\0".encode() + content(text) + b"\0")

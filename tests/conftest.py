@@ -81,6 +81,8 @@ def sealed(home: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / "config"),
         "SLQB_CACHE": str(home / "cache"),
         "SLQB_RUNS": str(home / "runs"),
+        "GIT_AUTHOR_NAME": "A U Thor",
+        "GIT_AUTHOR_EMAIL": "author@toy.example",
     }
 
 
