@@ -12,7 +12,7 @@ it came from are taken away so that the next build meets it again.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,12 +140,17 @@ def plan_kernel(
     line_map: LineMap | None = None,
     jobs: int | None = None,
     extra: Fragment | None = None,
+    lacks: Collection[str] = (),
 ) -> Plan:
-    """Everything about a build that can be known, and refused, before it starts."""
+    """Everything about a build that can be known, and refused, before it starts.
+
+    `lacks` are symbols that this source does not have yet: they are not asked for.
+    """
     if spec.allocator not in ALLOCATORS:
         raise UserError(f"unknown allocator {spec.allocator!r}; there are: {', '.join(ALLOCATORS)}")
     tools = find_toolchain(spec.arch)
-    wanted = request(spec.arch, spec.config, spec.allocator, extra)
+    every = request(spec.arch, spec.config, spec.allocator, extra)
+    wanted = tuple(one for one in every if one.symbol not in lacks)
     suffix = "" if extra is None else f"-{extra.digest}"
     folder = places.builds / source.name / f"{spec.name}{suffix}"
     environment = tools.environment(places)
@@ -162,9 +167,10 @@ def build_kernel(
     line_map: LineMap | None = None,
     jobs: int | None = None,
     extra: Fragment | None = None,
+    lacks: Collection[str] = (),
 ) -> Kernel:
     """Build it, as little as needed; a BuildError names the template line that is wrong."""
-    plan = plan_kernel(source, spec, places, line_map=line_map, jobs=jobs, extra=extra)
+    plan = plan_kernel(source, spec, places, line_map=line_map, jobs=jobs, extra=extra, lacks=lacks)
     return build_plan(plan, places, progress)
 
 
@@ -257,14 +263,26 @@ def _build_error(plan: Plan, error: child.CommandError) -> HarnessError:
             f"this host lacks {', '.join(missing)}, which the build of {plan.spec.name} needs; "
             f"`slqb doctor` gives the command that installs what is missing (log: {plan.log})"
         )
-    found = diagnostics(lines, _prefixes(plan))
+    found = diagnostics(lines, _prefixes(plan.kbuild.folder, plan.kbuild.source))
     errors = [one for one in found if one.kind == "error"]
     return BuildError(_failure(plan, [told(one, plan.line_map) for one in errors] or [error.tail]))
 
 
+def foreign_warnings(kernel: Kernel) -> tuple[str, ...]:
+    """What the compiler said of the tree's own lines in the last build, without line numbers."""
+    lines = kernel.log.read_text(errors="replace").splitlines()
+    prefixes = _prefixes(kernel.build, kernel.kbuild.source)
+    found = diagnostics(lines, prefixes)
+    return tuple(f"{one.file}: {one.text}" for one in found if one.kind == "warning")
+
+
 def _refuse_own_warnings(plan: Plan) -> None:
     lines = plan.log.read_text(errors="replace").splitlines()
-    ours = [one for one in diagnostics(lines, _prefixes(plan)) if is_ours(one, plan.line_map)]
+    ours = [
+        one
+        for one in diagnostics(lines, _prefixes(plan.kbuild.folder, plan.kbuild.source))
+        if is_ours(one, plan.line_map)
+    ]
     if ours:
         for file in {one.file for one in ours}:
             forget(plan.kbuild.folder, file)
@@ -285,10 +303,9 @@ def _failure(plan: Plan, complaints: Sequence[str]) -> str:
     )
 
 
-def _prefixes(plan: Plan) -> tuple[str, ...]:
+def _prefixes(folder: Path, source: Path) -> tuple[str, ...]:
     """How the source may be called in the compiler's messages, longest first."""
-    link = plan.kbuild.folder / SOURCE_LINK
-    return (f"{link}/", f"{plan.kbuild.source}/", f"{SOURCE_LINK}/")
+    return (f"{folder / SOURCE_LINK}/", f"{source}/", f"{SOURCE_LINK}/")
 
 
 def forget(folder: Path, file: str) -> None:

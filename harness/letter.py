@@ -51,6 +51,8 @@ class Letter:
     changes: tuple[Version, ...] = ()
     """The newest first."""
     range_diff: str = ""
+    runs: tuple[str, ...] = ()
+    """Names of the runs it tells of."""
     tests: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
 

@@ -48,11 +48,13 @@ class Wanted:
     config: str
     allocator: str
     cells: tuple["Cell", ...] = ()
+    prefix: str = ""
+    """Tells kernels apart that differ in their source alone."""
 
     @property
     def name(self) -> str:
         """Its name in the record."""
-        return f"{self.machine.name}-{self.allocator}-{self.config}"
+        return f"{self.prefix}{self.machine.name}-{self.allocator}-{self.config}"
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 
 One `git fast-import` makes all commits without a worktree or an index; identity and
 dates are fixed, so the same series on the same base has the same commit ids. Then
-`git format-patch` writes the mails, and the cover letter gets our words. What goes into
-the output folder is remembered there by hash: a file that is not ours, or that somebody
-edited, is never replaced.
+`git format-patch` writes the mails, the cover letter gets our words, and each mail gets a
+Message-ID that follows from what it is. What goes into the output folder is remembered
+there by hash: a file that is not ours, or that somebody edited, is never replaced.
 """
 
 import hashlib
@@ -49,11 +49,14 @@ FORMAT = (
 
 
 class Manifest(BaseModel):
-    """What we wrote into a folder, by name and hash."""
+    """What we wrote into a folder, by name and hash, and what the cover letter tells of."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: dict[str, str]
+    change_id: str = ""
+    runs: dict[str, str] = {}
+    """Stored runs in the cover letter, with the tree that they tested."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class Posting:
     def tip(self) -> str:
         """The last commit."""
         return self.commits[-1]
+
+    @property
+    def tree_id(self) -> str:
+        """The tree after the last patch."""
+        return self.store.git("rev-parse", f"{self.tip}^{{tree}}").strip()
 
     def format_command(self, folder: Path, version: int = 1) -> tuple[str | Path, ...]:
         """The git words that write the mails; a base is only named if upstream knows it."""
@@ -116,7 +124,10 @@ def write_mails(
     letter: Letter = Letter(),  # noqa: B008
     reply_to: str = "",
 ) -> tuple[Path, ...]:
-    """Write the mails into folder and return them in order; `reply_to` is a Message-ID."""
+    """Write the mails, threaded, into folder and return them in order.
+
+    `reply_to` is the Message-ID that the cover letter answers, if any.
+    """
     refuse_foreign(folder)
     progress.stage(f"write {len(posting.commits)} patches")
     with TemporaryDirectory(dir=posting.store.folder, prefix="mails-") as scratch:
@@ -125,8 +136,11 @@ def write_mails(
         posting.store.git(*posting.format_command(Path(scratch), letter.version), env=env)
         mails = {path.name: path.read_bytes() for path in sorted(Path(scratch).glob("*.patch"))}
     first = next(iter(mails))
-    mails[first] = _with_words(mails[first], posting.series, letter, reply_to)
-    _replace(folder, mails)
+    mails[first] = _with_words(mails[first], posting.series, letter)
+    for number, name in enumerate(mails):
+        mails[name] = _in_thread(mails[name], posting, letter.version, number, reply_to)
+    runs = dict.fromkeys(letter.runs, posting.tree_id)
+    _replace(folder, mails, Manifest(files={}, change_id=posting.series.change_id, runs=runs))
     progress.done()
     return tuple(folder / name for name in mails)
 
@@ -137,7 +151,7 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UserError(f"--output {folder}: is not a directory")
-    ours = _manifest(folder)
+    ours = manifest_of(folder).files
     for path in sorted(folder.iterdir()):
         if path.name == MANIFEST:
             continue
@@ -147,29 +161,30 @@ def refuse_foreign(folder: Path) -> None:
             raise UserError(f"--output {folder}: {path.name} was changed since slqb wrote it")
 
 
-def _replace(folder: Path, mails: Mapping[str, bytes]) -> None:
-    """First the manifest of old and new, so that a cut-off run can be repeated."""
+def _replace(folder: Path, mails: Mapping[str, bytes], told: Manifest) -> None:
+    """Files that are not ours any more go first; the manifest names all that is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = _manifest(folder)
+    before = manifest_of(folder).files
     new = {name: _digest(mail) for name, mail in mails.items()}
     for name in before.keys() - new.keys():
         (folder / name).unlink(missing_ok=True)
     for name, mail in mails.items():
         write_atomically(folder / name, mail)
-    text = Manifest(files=new).model_dump_json(indent=1)
+    text = told.model_copy(update={"files": new}).model_dump_json(indent=1)
     write_atomically(folder / MANIFEST, f"{text}\n".encode())
 
 
-def _manifest(folder: Path) -> dict[str, str]:
+def manifest_of(folder: Path) -> Manifest:
+    """What we wrote into a folder; nothing, where there is no word of it."""
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).files
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
-        return {}
+        return Manifest(files={})
     except ValidationError as error:
-        raise UserError(f"--output {folder}: {MANIFEST} is damaged") from error
+        raise UserError(f"{folder}: {MANIFEST} is damaged") from error
 
 
-def _with_words(mail: bytes, series: Series, letter: Letter, reply_to: str) -> bytes:
+def _with_words(mail: bytes, series: Series, letter: Letter) -> bytes:
     """The raw cover letter with our subject, our text, and what b4 looks for at its end.
 
     No line of dashes before that: `git am --empty=drop` would take the rest for a patch.
@@ -177,15 +192,29 @@ def _with_words(mail: bytes, series: Series, letter: Letter, reply_to: str) -> b
     text = mail.replace(SUBJECT.encode(), series.cover_subject.encode())
     text = text.replace(BLURB.encode(), series.cover(letter).encode())
     head, _, body = text.partition(b"\n\n")
-    fields = [head]
-    if reply_to:
-        fields += (f"{name}: {reply_to}".encode() for name in ("In-Reply-To", "References"))
-    if not text.isascii() and b"\nMIME-Version:" not in head:
-        fields += MIME
-    base = BASE.findall(body)
-    trailers = [*base, f"change-id: {series.change_id}".encode()]
+    mime = () if text.isascii() or b"\nMIME-Version:" in head else MIME
+    trailers = [*BASE.findall(body), f"change-id: {series.change_id}".encode()]
     body = BASE.sub(b"", body).rstrip(b"\n")
-    return b"\n".join([*fields, b"", body, b"", *trailers, b""])
+    return b"\n".join([head, *mime, b"", body, b"", *trailers, b""])
+
+
+def _in_thread(mail: bytes, posting: Posting, version: int, number: int, reply_to: str) -> bytes:
+    """The mail with a Message-ID that follows from what it is, answering the cover letter."""
+    above = message_id(posting, version, 0) if number else reply_to
+    fields = [("Message-ID", message_id(posting, version, number))]
+    if above:
+        references = f"{reply_to} {above}" if number and reply_to else above
+        fields += [("In-Reply-To", above), ("References", references)]
+    head, _, body = mail.partition(b"\n\n")
+    return b"\n".join([head, *(f"{name}: {text}".encode() for name, text in fields), b"", body])
+
+
+def message_id(posting: Posting, version: int, number: int) -> str:
+    """As b4 forms it: of the change-id, the version, and the place in the series."""
+    date, rest = posting.series.change_id.split("-", 1)
+    name, end = rest.rsplit("-", 1)
+    domain = posting.author.email.rpartition("@")[2]
+    return f"<{date}-{name}-v{version}-{number}-{end}@{domain}>"
 
 
 def _stream(tree: Tree, source: Path, series: Series, author: Author) -> Iterator[bytes]:

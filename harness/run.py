@@ -53,6 +53,8 @@ class Source:
     tree: Tree | None = None
     folder: Path = Path()
     line_map: LineMap | None = None
+    lacks: frozenset[str] = frozenset()
+    """Symbols that we ask for and that are not in its Kconfig yet."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def build(job: Job) -> Job:
         tools.places,
         tools.progress,
         line_map=job.source.line_map,
+        lacks=job.source.lacks,
     )
     return replace(job, kernel=kernel)
 
@@ -200,8 +203,8 @@ def carry_out(plan: Plan, tools: Tools) -> Outcome:
     kernels = wanted_kernels(plan)
     for line in left_out(plan):
         tools.progress.note(line)
-    _announce(kernels, tools.recorder)
-    picked = _pick_accelerators(plan, kernels, tools)
+    announce(kernels, tools.recorder)
+    picked = pick_accelerators(plan, kernels, tools)
     source = Source(plan, tools)
     for once in ONCE:
         source = once(source)
@@ -238,7 +241,7 @@ def _spec(wanted: Wanted) -> KernelSpec:
     return KernelSpec(wanted.machine.arch, wanted.allocator, wanted.config)
 
 
-def _announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
+def announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
     """All cells stand in the record before the first is begun."""
     for wanted in kernels:
         for cell in wanted.cells:
@@ -254,7 +257,7 @@ def _announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
             )
 
 
-def _pick_accelerators(
+def pick_accelerators(
     plan: Plan, kernels: tuple[Wanted, ...], tools: Tools
 ) -> Mapping[str, Accelerator]:
     """One for each machine, said in one line each."""

@@ -23,9 +23,9 @@ def latest(store: Store, change_id: str) -> int:
     return max((int(found[1]) for found in numbers if found), default=0)
 
 
-def keep_sent(posting: Posting, version: int) -> None:
+def keep_sent(store: Store, change_id: str, version: int, tip: str) -> None:
     """Remember what was sent."""
-    posting.store.git("update-ref", tag_of(posting.series.change_id, version), posting.tip)
+    store.git("update-ref", tag_of(change_id, version), tip)
 
 
 def range_diff(posting: Posting, before: int) -> str:

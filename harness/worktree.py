@@ -87,6 +87,16 @@ def render_into_worktree(
     return Rendered(source, tree, posting.commits, _line_map(files), digest_of_files(tree, files))
 
 
+def lay_files(
+    tree: Tree, places: Places, label: str, files: Mapping[str, Text], progress: Progress
+) -> Rendered:
+    """The worktree of that label with these files in it, and nothing else of ours."""
+    base, source = pristine(tree, places), places.worktrees / f"{tree.name}-{label}"
+    with locked(_beside(source, "lock"), progress, f"it renders {source.name}"):
+        _lay(tree, base, source, files, progress)
+    return Rendered(source, tree, (), _line_map(files), digest_of_files(tree, files))
+
+
 def mutated(
     files: Mapping[str, Text], mutations: Iterable[Mutation | Path], base: Path
 ) -> dict[str, Text]:

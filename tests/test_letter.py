@@ -71,7 +71,11 @@ def test_an_answer_is_threaded_under_the_message(
     letter, *patches = write_mails(posting, tmp_path / "out", PROGRESS, reply_to=reply_to)
     head = letter.read_text().partition("\n\n")[0]
     assert "\nIn-Reply-To: <1234@host.example>\nReferences: <1234@host.example>" in head
-    assert all("In-Reply-To" not in mail.read_text() for mail in patches)
+    cover = "<20200202-toy-v1-0-0123456789ab@toy.example>"
+    for number, mail in enumerate(patches, start=1):
+        head = mail.read_text().partition("\n\n")[0]
+        assert f"\nMessage-ID: <20200202-toy-v1-{number}-0123456789ab@toy.example>\n" in head
+        assert f"\nIn-Reply-To: {cover}\nReferences: <1234@host.example> {cover}" in head
 
 
 @pytest.mark.parametrize("given", ["nobody", "<a b@c>"])
@@ -83,7 +87,8 @@ def test_what_is_no_message_id_is_refused(given: str) -> None:
 @pytest.fixture
 def second(toy_tree: Path, toy_templates: Path, places: Places) -> Posting:
     """The toy after its first version was sent."""
-    keep_sent(post(toy_tree, places), 1)
+    first = post(toy_tree, places)
+    keep_sent(first.store, first.series.change_id, 1, first.tip)
     body = toy_templates / "messages/common.j2"
     body.write_text("Make room, and say for what.\n")
     return post(toy_tree, places, toy_templates)

@@ -32,7 +32,7 @@ from harness.errors import HarnessError, Outcome, UserError
 from harness.places import Places
 from harness.progress import Progress, SilentProgress, shown_on
 
-COMMANDS = ("doctor", "tree", "series", "build", "boot", "run", "parse", "report")
+COMMANDS = ("doctor", "tree", "series", "check", "send", "build", "boot", "run", "parse", "report")
 SIGPIPE_STATUS = 128 + signal.SIGPIPE  # what a shell reports of a program that nobody reads
 
 

@@ -103,6 +103,7 @@ def _letter(
         version=version,
         changes=changes_until(templates, version),
         range_diff=range_diff(posting, version - 1) if version > 1 else "",
+        runs=tuple(record.name for record in records),
         tests=tests_told(records),
         measures=measures_told(records),
     )
