@@ -7,7 +7,6 @@ patch on that lets Kconfig offer it, on. A kernel that differs from the one befo
 worktree and the build folders are the same for all patches, so that only what changed is built.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from harness.run import (
     keep,
     pack,
 )
-from harness.series import content
+from harness.series import content, options_of
 from harness.style import Accept, Complaint
 from harness.style import complaints as style_complaints
 from harness.template import Line
@@ -42,7 +41,6 @@ from harness.verdict import worst
 from harness.worktree import lay_files
 
 LABEL = "check"
-OPTION = re.compile(r"^(?:menu)?config (?P<symbol>SLQB\w*)$")
 Tool = Literal["apply", "checkpatch", "build", "boot"]
 Status = Literal["pass", "warn", "fail"]
 
@@ -140,7 +138,7 @@ def kernels(proof: Proof, steps: Sequence[Applied], plan: Plan, tools: Tools,
     for step in steps:
         texts = files.after(step)
         if proof.wants(step.mail.number):
-            yield from _kernels_of(proof, step, texts, files.options(step), bench)
+            yield from _kernels_of(proof, step, texts, bench)
 
 
 def worst_of(findings: Iterable[Finding]) -> Outcome:
@@ -168,10 +166,6 @@ class Files:
         self.tree = step.tree
         return self.texts
 
-    def options(self, step: Applied) -> frozenset[str]:
-        """The symbols of ours that Kconfig knows after this patch."""
-        return frozenset(_options(self.texts.values()))
-
     def _rendered(self, number: int) -> dict[str, Text]:
         commits = self.proof.posting.series.commits[:number]
         return {path: text for commit in commits for path, text in commit.files.items()}
@@ -186,14 +180,13 @@ class Files:
 
 
 def _kernels_of(
-    proof: Proof, step: Applied, texts: Mapping[str, Text], known: frozenset[str], bench: Bench
+    proof: Proof, step: Applied, texts: Mapping[str, Text], bench: Bench
 ) -> Iterator[Finding]:
     tree, tools = proof.posting.tree, bench.tools
     rendered = lay_files(tree, tools.places, LABEL, texts, tools.progress)
-    every = frozenset(_options(proof.posting.series.files.values()))
-    source = Source(
-        bench.plan, tools, tree, rendered.source, rendered.line_map, lacks=every - known
-    )
+    known = options_of(texts)
+    lacks = options_of(proof.posting.series.files) - known
+    source = Source(bench.plan, tools, tree, rendered.source, rendered.line_map, lacks)
     for wanted in wanted_kernels(bench.plan):
         if wanted.allocator == "slqb" and "SLQB" not in known:
             continue
@@ -247,11 +240,6 @@ def _numbered(wanted: Wanted, number: int) -> Wanted:
     prefix = f"{number:02}-"
     cells = tuple(replace(cell, name=f"{prefix}{cell.name}") for cell in wanted.cells)
     return replace(wanted, prefix=prefix, cells=cells)
-
-
-def _options(texts: Iterable[Text]) -> Iterator[str]:
-    for text in texts:
-        yield from (found["symbol"] for line in text if (found := OPTION.match(line.text)))
 
 
 def _accepted(complaint: Complaint, accepted: Iterable[Accept]) -> bool:

@@ -35,7 +35,8 @@ class Recipients:
 def recipients_of(source: Path, mails: Sequence[Mail]) -> Recipients:
     """Everybody whom the MAINTAINERS of that tree names for what the patches touch."""
     patches = [mail.path.absolute() for mail in mails if mail.number]
-    words = ("perl", source / "scripts/get_maintainer.pl", *WORDS, "--nofixes", *patches)
+    script = source / "scripts/get_maintainer.pl"
+    words: tuple[str | Path, ...] = ("perl", script, *WORDS, "--nofixes", *patches)
     said = child.run(words, cwd=source, only_stdout=True, outcome=Outcome.TREE)
     return by_role(said.splitlines())
 

@@ -37,6 +37,7 @@ from harness.template import TEMPLATES, Line, Templates
 from harness.tree import Tree
 
 OURS = re.compile(r"slqb", re.IGNORECASE)
+OPTION = re.compile(r"^(?:menu)?config (?P<symbol>SLQB\w*)$")
 BAD_BLANKS = re.compile(r"\s+$| \t|\r")
 
 
@@ -78,6 +79,7 @@ class SeriesRecord(BaseModel):
 class Commit:
     """A patch, rendered: the message without trailers, and each file it touches as it is then."""
 
+    id: str
     message: str
     files: Mapping[str, Text]
 
@@ -192,6 +194,12 @@ def refuse_unfit(tree: Tree, found: Capabilities) -> None:
         )
 
 
+def options_of(files: Mapping[str, Text]) -> frozenset[str]:
+    """The symbols of ours that these files have Kconfig know."""
+    found = (OPTION.match(line.text) for text in files.values() for line in text)
+    return frozenset(one["symbol"] for one in found if one)
+
+
 def content(text: Text) -> bytes:
     """A file's bytes."""
     return "".join(f"{line.text}\n" for line in text).encode(errors="surrogateescape")
@@ -201,7 +209,7 @@ def _commits(made: Rendering, patches: tuple[Patch, ...]) -> Iterator[Commit]:
     for number, patch in enumerate(patches, start=1):
         body = made.templates.text(patch.message).strip("\n")
         message = f"{patch.subject}\n\n{body}\n"
-        yield Commit(message, made.apply(patch, Stage.after(patches[:number], patches)))
+        yield Commit(patch.id, message, made.apply(patch, Stage.after(patches[:number], patches)))
     _refuse_unknown_parts(made, patches)
 
 
