@@ -234,6 +234,43 @@ void core_tune(struct kmem_cache *s, unsigned int hiwater, unsigned int batch)
 	s->hiwater = hiwater;
 }
 
+static void add_stats(const struct kmem_cache_list *l, unsigned long *sums)
+{
+	unsigned int item;
+
+	for (item = 0; item < NR_SLQB_STAT_ITEMS; item++)
+		sums[item] += l->stats[item];
+}
+
+/* What was counted since the cache was made agrees with what there is. */
+static void check_stats(struct kmem_cache *s, const struct census *census)
+{
+	unsigned long sums[NR_SLQB_STAT_ITEMS] = { };
+	unsigned long under_way = 0;
+	struct kmem_cache_node *n;
+	unsigned int cpu;
+	int node;
+
+	for_each_possible_cpu(cpu) {
+		add_stats(&per_cpu_ptr(s->cpu_slab, cpu)->list, sums);
+		under_way += per_cpu_ptr(s->cpu_slab, cpu)->list.remote_free.list.nr;
+	}
+	for_each_kmem_cache_node(s, node, n) {
+		add_stats(&n->list, sums);
+		under_way += n->list.remote_free.list.nr;
+	}
+	if (sums[ALLOC] - sums[FREE] != census->in_use)
+		fail("%s has counted %lu objects in use, not %lu", s->name,
+		     sums[ALLOC] - sums[FREE], census->in_use);
+	if (sums[ALLOC_SLAB_NEW] - sums[FLUSH_SLAB_FREE] != census->slabs)
+		fail("%s has counted %lu slabs, not %lu", s->name,
+		     sums[ALLOC_SLAB_NEW] - sums[FLUSH_SLAB_FREE], census->slabs);
+	if (sums[FLUSH_RFREE_LIST_OBJECTS] - sums[CLAIM_REMOTE_LIST_OBJECTS] != under_way)
+		fail("%s has counted %lu objects under way, not %lu", s->name,
+		     sums[FLUSH_RFREE_LIST_OBJECTS] - sums[CLAIM_REMOTE_LIST_OBJECTS],
+		     under_way);
+}
+
 /*
  * Every object of a cache is in its slab, in one queue, or in use: nobody is at work. Returns
  * how many there are of each.
@@ -262,6 +299,7 @@ struct census core_check(struct kmem_cache *s)
 	for_each_kmem_cache_node(s, node, n)
 		check_queues(s, &n->list, &census);
 	census.in_use -= census.queued;
+	check_stats(s, &census);
 	return census;
 }
 

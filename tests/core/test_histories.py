@@ -63,7 +63,7 @@ FAULTS = {
     "a free list that loses its first object": Fault(
         r"^\tkmlist_push\(s, &c->list\.freelist, object\);\n\tnote_for_trim\(c\);",
         "\tnote_for_trim(c);",
-        r"objects in use, its users have",
+        r"objects in use, (its users have|not)",
     ),
     "a remote queue that is not claimed": Fault(
         r"^\tif \(waiting && \(idle \|\| waiting > most\)\)\n\t\tclaim_remote\(s, l\);",
@@ -151,6 +151,24 @@ FAULTS = {
         r"^\texcess = excess_objects\(s, &c->list\);\n(\tlocal_unlock_irqrestore)",
         r"\texcess = c->list.freelist.nr > s->hiwater ? s->freebatch : 0;\n\1",
         r"objects, its watermark is",
+    ),
+    "an object of the reserves that is taken and not counted": Fault(
+        r"^(\t\t\tobject = take_from_slab\(s, &n->list, slab\);\n)\t\t\tslqb_stat[^\n]*\n",
+        r"\1",
+        r"has counted \d+ objects in use",
+        2000,
+    ),
+    "an object of the reserves that is freed and not counted": Fault(
+        r"^\tslqb_stat\(&n->list, FREE, 1\);\n",
+        "",
+        r"has counted \d+ objects in use",
+        2000,
+    ),
+    "a list that goes and takes with it what it has counted": Fault(
+        r"^\t\tbequeath_stats\(&n->list\);\n",
+        "",
+        r"has counted \d+",
+        2000,
     ),
     "a slab that a reader may still look at": Fault(
         r"^\t\t\tcall_rcu\(&slab->rcu_head, release_slab_rcu\);",
