@@ -392,6 +392,22 @@ static void check_layout(const struct kmem_cache *s)
 		fail("size %u: a link at %u", s->size, s->offset);
 }
 
+/* What fits the largest order is served, one byte more is not, and no word at boot moves that. */
+static void check_largest(void)
+{
+	const unsigned int largest = PAGE_SIZE << (MAX_ORDER - 1);
+	struct kmem_cache s = { .name = "too large", .object_size = largest + 1, .align = 8 };
+	unsigned int order = 0;
+
+	if (calculate_layout(&s) != -E2BIG)
+		fail("an object of %u bytes has order %u", s.object_size, s.order);
+	layout_of(&s, largest);
+	if (s.order != MAX_ORDER - 1 || s.objects != 1)
+		fail("the largest object has order %u", s.order);
+	if (!setup_order("99", &order) || order != MAX_ORDER - 1)
+		fail("order 99 is taken for %u", order);
+}
+
 /*
  * Most bytes that a cache has waiting for a CPU: the free list, the incoming queue until its
  * owner has seen to it, and an outgoing batch. A node has the first two.
@@ -412,6 +428,7 @@ void core_arithmetic(void)
 	struct kmem_cache s;
 	unsigned int size;
 
+	check_largest();
 	for (size = 1; size <= LARGEST; size += 1 + size / 64) {
 		layout_of(&s, size);
 		check_layout(&s);

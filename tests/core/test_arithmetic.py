@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 
 from harness.places import Places
+from harness.worktree import Mutation
 from tests.core.build import build
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -38,3 +40,23 @@ def test_what_a_cache_costs(real_places: Places) -> None:
     assert said["node"] <= 512
     # The pointers to the nodes' lists: no word that there is for each CPU and each node
     assert said["cache"] <= 256 + 8 * said["nodes"]
+
+
+ONE_TOO_HIGH = {
+    "for an object": (
+        r"order < MAX_ORDER \? order : -E2BIG",
+        "order <= MAX_ORDER ? order : -E2BIG",
+    ),
+    "at boot": (r"(\*order = min_t\(unsigned int, \*order, MAX_ORDER) - 1\)", r"\1)"),
+}
+
+
+@pytest.mark.parametrize("where", ONE_TOO_HIGH)
+def test_a_largest_order_that_is_one_too_high_is_seen(where: str, real_places: Places) -> None:
+    fault = Mutation("mm/slqb.c", *ONE_TOO_HIGH[where])
+    program = build(real_places, "plain", (fault,)) / "core"
+    done = subprocess.run(
+        (str(program), "--arithmetic"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.search(r"^core: (an object of \d+ bytes has order 11|order 99 is taken)", done.stderr)
