@@ -330,6 +330,22 @@ def test_the_real_series_applies_to_pristine_linux_and_gives_the_rendered_tree(
 
 
 @pytest.mark.tree
+def test_a_real_mail_that_lost_a_stretch_of_its_middle_is_not_taken(
+    linux: Tree, real_places: Places, tmp_path: Path
+) -> None:
+    """As happened to the first posting of SLQB, in the mail that has the allocator in it."""
+    posting = post(linux, real_places, TEMPLATES)
+    mails = write_mails(posting, tmp_path / "out", PROGRESS)[1:]
+    copy = pristine_copy(posting, tmp_path / "copy")
+    largest = max(mails, key=lambda mail: mail.stat().st_size)
+    lines = largest.read_text().splitlines(keepends=True)
+    middle = len(lines) // 2
+    largest.write_text("".join(lines[:middle] + lines[middle + 40 :]))
+    with pytest.raises(child.CommandError, match="patch does not apply|corrupt patch"):
+        git(copy, "am", "--quiet", *map(str, mails))
+
+
+@pytest.mark.tree
 def test_the_kernels_own_checkpatch_has_no_complaint(
     linux: Tree, real_places: Places, tmp_path: Path
 ) -> None:

@@ -57,15 +57,23 @@ EMPTY = dict.fromkeys(("objects", "total_objects", "slabs", "partial"), "0")
 PAGE = 4096
 
 
-@pytest.fixture(scope="module")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tool")
-    source = folder / "slqbinfo.c"
-    source.write_text(Templates(TEMPLATES, {}).text("tools/slqbinfo.c.j2"))
-    program = folder / "slqbinfo"
+def compiled(folder: Path, text: str) -> Path:
+    source, program = folder / "slqbinfo.c", folder / "slqbinfo"
+    source.write_text(text)
     flags = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined")
     subprocess.run(("gcc", *flags, "-o", program, source), check=True, timeout=120)
     return program
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    """The tool's source."""
+    return Templates(TEMPLATES, {}).text("tools/slqbinfo.c.j2")
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory, text: str) -> Path:
+    return compiled(tmp_path_factory.mktemp("tool"), text)
 
 
 @pytest.fixture
@@ -212,3 +220,29 @@ def test_wrong_use(tool: Path, root: Path) -> None:
     assert ran(tool, root, "nosuch").returncode == 1
     assert ran(tool, root / "nowhere").returncode == 1
     assert ran(tool, root, "--help").returncode == 0
+
+
+def test_the_files_are_those_that_the_allocator_makes() -> None:
+    """The folder above is no invention: each of its files is in the tables of the templates."""
+    sysfs = (TEMPLATES / "slqb/sysfs.c.j2").read_text()
+    made = set(re.findall(r'\tSLQB_[A-Z]+\("(\w+)",', sysfs))
+    assert {*NUMBERS, "ctor", "shrink", "validate"} <= made
+    counted = re.findall(r'\t\[[A-Z_]+\]\t+= "(\w+)",', (TEMPLATES / "slqb/stat.c.j2").read_text())
+    assert set(COUNTERS) == set(counted)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "option", "says"),
+    [
+        ('"freebatch"', '"batch"', "-l", "has no batch"),
+        ('"shrink"', '"drain"', "-s", "drain"),
+        ('"validate"', '"check"', "-v", "check"),
+    ],
+)
+def test_a_tool_that_counts_on_files_that_are_not_there_is_seen(
+    right: str, wrong: str, option: str, says: str, text: str, root: Path, tmp_path: Path
+) -> None:
+    assert right in text
+    done = ran(compiled(tmp_path, text.replace(right, wrong)), root, option, "^quiet$")
+    assert done.returncode == 1
+    assert says in done.stderr

@@ -193,10 +193,41 @@ static void empty_all(struct st *t, struct kmem_cache *cache, void **objects, si
 	}
 }
 
+/* Caches that may be shared, made at once: whoever is later finds the first one. */
+struct pack {
+	struct kmem_cache *cache[NR_CPUS];
+	unsigned int size;
+};
+
+static void create_one(struct st_worker *worker)
+{
+	struct pack *pack = worker->data;
+
+	pack->cache[worker->index] = kmem_cache_create("slabtest_pack", pack->size, 0, 0, NULL);
+}
+
+static void create_together(struct st *t)
+{
+	struct pack *pack = kzalloc(sizeof(*pack), GFP_KERNEL);
+	unsigned int i, round;
+
+	for (round = 0; pack && round < 8; round++) {
+		pack->size = 1560 + 48 * round;
+		st_run_on_all(t, create_one, pack);
+		for (i = 1; i < num_online_cpus(); i++)
+			st_check(t, IS_ENABLED(CONFIG_SLOB) || pack->cache[i] == pack->cache[0],
+				 "two caches of one name and %u bytes", pack->size);
+		for (i = 0; i < num_online_cpus(); i++)
+			kmem_cache_destroy(pack->cache[i]);
+		memset(pack, 0, sizeof(*pack));
+	}
+	kfree(pack);
+}
+
 /*
  * Guards: creating caches of one name at the same time on all CPUs leaves usable caches, nothing
- * when they are gone, and the objects of a cache they share slabs with in place. Where caches do
- * not merge a second one of the name is no part of the contract.
+ * when they are gone, and the objects of a cache they share slabs with in place; they are one
+ * cache. Where caches do not merge a second one of the name is no part of the contract.
  */
 static void cache_names(struct st *t)
 {
@@ -217,6 +248,7 @@ static void cache_names(struct st *t)
 	st_run_on_all(t, create_same, &race);
 	empty_all(t, one, objects, ARRAY_SIZE(objects));
 	st_settled(t, NULL, base, st_slack_pages());
+	create_together(t);
 out:
 	kmem_cache_destroy(one);
 	kmem_cache_destroy(other);

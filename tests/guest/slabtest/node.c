@@ -168,13 +168,18 @@ static void alloc_local(struct st_worker *worker)
 static void judge_local(struct st *t, struct local *local, unsigned int cpu)
 {
 	unsigned int most, pages, slabs, room = num_online_nodes() + num_online_cpus();
-	unsigned int i;
+	unsigned int i, fit;
 
 	slabs = st_slabs_of(local->objects, local->count, &pages, &most);
-	if (most)
+	if (most) {
 		st_check(t, slabs <= local->count / most + room,
 			 "CPU %u: %u objects, up to %u in a slab, took %u slabs", cpu,
 			 local->count, most, slabs);
+		/* What an allocator puts around an object takes three times as much at most. */
+		fit = pages / slabs * PAGE_SIZE / (4 * kmem_cache_size(local->cache));
+		st_check(t, most >= fit, "CPU %u: %u objects in a slab of %u pages", cpu, most,
+			 pages / slabs);
+	}
 	for (i = 0; i < local->count; i++) {
 		st_spend(t, local->objects[i], kmem_cache_size(local->cache));
 		kmem_cache_free(local->cache, local->objects[i]);
