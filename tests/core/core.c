@@ -213,13 +213,20 @@ static bool is_known(const struct kmem_cache *wanted)
 	return false;
 }
 
-/* No CPU has noted a cache that is gone. For any moment when slab_mutex is free */
+/*
+ * No CPU has noted a cache that is gone, and the pass that each waits for will be its own. For any
+ * moment when slab_mutex is free
+ */
 void core_check_noted(void)
 {
 	struct kmem_cache_cpu *c;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
+		const struct delayed_work *trim = &per_cpu(slqb_trim, cpu).work;
+
+		if ((trim->timed || trim->work.pending) && trim->work.cpu != (int)cpu)
+			fail("the trim of CPU %u is to run on CPU %d", cpu, trim->work.cpu);
 		list_for_each_entry(c, &per_cpu(slqb_trim, cpu).caches, trim_entry) {
 			if (!is_known(c->list.cache))
 				fail("CPU %u has noted a cache that is gone", cpu);

@@ -152,6 +152,19 @@ FAULTS = {
         r"\texcess = c->list.freelist.nr > s->hiwater ? s->freebatch : 0;\n\1",
         r"objects, its watermark is",
     ),
+    "a trim that does not name its CPU": Fault(
+        r"^\tqueue_delayed_work_on\(t->cpu, slqb_wq, &t->work, delay\);",
+        "\tqueue_delayed_work(slqb_wq, &t->work, delay);",
+        r"the trim of CPU \d+ is to run on CPU \d+",
+    ),
+    "queues that are sent off before they are filled": Fault(
+        r"^(\tif \(trim_list_piece\(s, l, how, empty\)\)\n\t\treturn true;\n)"
+        r"(\tif \(how == TRIM_OVERFLOW\)\n\t\treturn false;\n)"
+        r"(\tif \(how == TRIM_ALL [^\n]*\n\t\tsend_rlist\(s, c\);\n)",
+        r"\3\1\2",
+        r"Objects remaining|destroyed with objects|in queues after|has some",
+        1000,
+    ),
     "an object of the reserves that is taken and not counted": Fault(
         r"^(\t\t\tobject = take_from_slab\(s, &n->list, slab\);\n)\t\t\tslqb_stat[^\n]*\n",
         r"\1",

@@ -100,6 +100,13 @@ bool queue_delayed_work_on(int cpu, struct workqueue_struct *wq,
 	return true;
 }
 
+/* Who names no CPU gets any */
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+			unsigned long delay)
+{
+	return queue_delayed_work_on(any_online_cpu(), wq, work, delay);
+}
+
 static void stop_timer(struct delayed_work *work)
 {
 	if (work->timed)

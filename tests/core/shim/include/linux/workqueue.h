@@ -40,6 +40,8 @@ bool queue_work_on(int cpu, struct workqueue_struct *wq,
 		   struct work_struct *work);
 bool queue_delayed_work_on(int cpu, struct workqueue_struct *wq,
 			   struct delayed_work *work, unsigned long delay);
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+			unsigned long delay);
 bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq,
 			 struct delayed_work *work, unsigned long delay);
 bool flush_work(struct work_struct *work);
