@@ -14,7 +14,7 @@ from harness.kernel import KernelSpec
 from harness.places import Places
 from harness.tree import Tree
 from tests.kernel.conftest import Build
-from tests.kernel.test_planted import Images, images
+from tests.kernel.test_planted import CATALOGUE, Images, images
 
 pytestmark = pytest.mark.kernel
 
@@ -89,11 +89,23 @@ def test_a_planted_fault_is_named(plant: str, sound: Images) -> None:
     assert "Object  " in said
 
 
+RIGHT_BYTE = r"First wrong byte at 0x\w+, 128 from the object: 0x78 instead of 0xcc"
+
+
 def test_the_right_byte_is_named(sound: Images) -> None:
     _, record = sound.boot(*ON, "--append", "slqbtest.plant=overrun")
     said = console(record)
-    assert re.search(r"First wrong byte at 0x\w+, 128 from the object: 0x78 instead of 0xcc", said)
+    assert re.search(RIGHT_BYTE, said)
     assert re.search(r"SLQB: kmalloc-128: (0x\w+)-\1 is 0xcc again", said)
+
+
+@pytest.mark.soak
+def test_another_byte_is_noticed(linux: Tree, real_places: Places) -> None:
+    broken = images(linux, real_places, "planted", *CATALOGUE.mutations())
+    words = ("--append", "slqbtest.plant=overrun", "--append", "planted=report_shifted")
+    said = console(broken.boot(*ON, *words)[1])
+    assert "First wrong byte at " in said
+    assert not re.search(RIGHT_BYTE, said)
 
 
 def test_a_freed_object_tells_who_freed_it(sound: Images) -> None:

@@ -102,7 +102,8 @@ def test_a_fault_in_the_allocator_is_caught(
     pair: Pair, planted: Callable[[str], Images], sound: Images
 ) -> None:
     see(planted(pair.red.config), pair)
-    status, record = sound.boot("--case", pair.red.case, "--topology", pair.red.topology)
+    words = ("--case", pair.red.case, "--topology", pair.red.topology, *pair.red.words)
+    status, record = sound.boot(*words)
     assert status == 0, record["reason"]
 
 

@@ -151,6 +151,8 @@ static void breed_and_cull(struct st_worker *worker)
 		struct st_worker self = *worker;
 
 		breed(worker);
+		/* Whoever shrinks on this CPU finds objects in use. */
+		cond_resched();
 		/* Its own row: nobody else touches it. */
 		self.index += herd->rows - 1;
 		cull(&self);
