@@ -341,7 +341,7 @@ def test_a_real_mail_that_lost_a_stretch_of_its_middle_is_not_taken(
     lines = largest.read_text().splitlines(keepends=True)
     middle = len(lines) // 2
     largest.write_text("".join(lines[:middle] + lines[middle + 40 :]))
-    with pytest.raises(child.CommandError, match="patch does not apply|corrupt patch"):
+    with pytest.raises(child.CommandError, match=r"patch does not apply|corrupt patch"):
         git(copy, "am", "--quiet", *map(str, mails))
 
 
