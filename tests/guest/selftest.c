@@ -74,9 +74,12 @@ static unsigned int listen(struct check *check, int from)
 	while (lines && fgets(line, sizeof(line), lines)) {
 		bool good = sscanf(line, "ok %u ", &number) == 1;
 
+		line[strcspn(line, "\n")] = '\0';
+		/* The numbers of a case that fails. */
+		if (strstr(line, " = "))
+			check_note(check, "it says: %s", line);
 		if ((!good && sscanf(line, "not ok %u ", &number) != 1) || number != seen + 1)
 			continue;
-		line[strcspn(line, "\n")] = '\0';
 		seen++;
 		good |= !!strstr(line, unsettled);
 		passed += good;

@@ -88,9 +88,13 @@ def planted(linux: Tree, real_places: Places) -> Callable[[str], Images]:
 
 
 def see(kernel: Images, pair: Pair) -> None:
-    """Boot the fault with the one case, and nothing but that case must be red."""
+    """Boot the fault with the one case, and nothing but that case must be red.
+
+    Where the kernel oopses, there is nothing to wait for.
+    """
     fault, red = pair
-    chosen = ("--append", f"planted={fault.name}", "--topology", red.topology)
+    appended = ("--append", f"planted={fault.name}", "--append", "oops=panic")
+    chosen = (*appended, "--topology", red.topology)
     status, record = kernel.boot("--case", red.case, *chosen, *red.words)
     assert status in {Outcome[name].exit_code for name in red.outcomes}, record["reason"]
     [cell] = record["cells"]
