@@ -68,6 +68,7 @@ static unsigned int listen(struct check *check, int from)
 {
 	FILE *lines = fdopen(from, "r");
 	unsigned int passed = 0, seen = 0, number;
+	bool failed = false;
 	char line[256];
 
 	/* Its children say again what stood in its buffer when it forked. */
@@ -75,12 +76,13 @@ static unsigned int listen(struct check *check, int from)
 		bool good = sscanf(line, "ok %u ", &number) == 1;
 
 		line[strcspn(line, "\n")] = '\0';
-		/* The numbers of a case that fails. */
-		if (strstr(line, " = "))
+		/* The numbers of a case that fails, once. */
+		if (!failed && strstr(line, " = "))
 			check_note(check, "it says: %s", line);
 		if ((!good && sscanf(line, "not ok %u ", &number) != 1) || number != seen + 1)
 			continue;
 		seen++;
+		failed |= !good;
 		good |= !!strstr(line, unsettled);
 		passed += good;
 		if (good)

@@ -209,6 +209,7 @@ void check_stats_identities(struct check *check)
 	reset_counters(check);
 	if (!hold_from_all(check, 700))
 		return;
+	module_order("spread 100");
 	check_sums(check, "held");
 	module_order("keep 300");
 	check_sums(check, "some freed");
@@ -273,6 +274,8 @@ void check_stats_format(struct check *check)
 
 	if (!counters_promised(check) || !hold_from_all(check, 100))
 		return;
+	/* So that the lists of nodes count, too. */
+	module_order("spread 100");
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
 		if (cache_number_read(held_cache, counters[i], &number))
 			check_fail(check, "%s cannot be read", counters[i]);

@@ -194,6 +194,19 @@ static int order_more(unsigned int count)
 	return stock_more(&held, count);
 }
 
+/* Hold so many more of each node, asked for by name. */
+static int order_spread(unsigned int count)
+{
+	int node, error = 0;
+
+	for_each_node_state(node, N_MEMORY) {
+		held.node = node;
+		error = error ?: stock_more(&held, count);
+	}
+	held.node = NUMA_NO_NODE;
+	return error;
+}
+
 /* Have a thread of a CPU fill a stock. */
 struct errand {
 	struct stock *stock;
@@ -525,6 +538,7 @@ static const struct {
 } known[] = {
 	{ "hold", order_hold },
 	{ "more", order_more },
+	{ "spread", order_spread },
 	{ "hold_on", order_hold_on },
 	{ "place", order_place },
 	{ "place_on", order_place_on },
