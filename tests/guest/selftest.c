@@ -20,9 +20,10 @@ static const char program[] = "/bin/test_kmem";
 static const char where[] = "/tmp/kmem";
 
 /*
- * This case adds up some kinds of memory and wants the sum to be near the whole, although CPUs hold
- * charges back for each kind and group. On SLQB it fails in three boots of four; how it does on
- * other allocators is not known yet. What it says is told, and no more.
+ * This case adds up some kinds of memory and wants the sum to be near the whole: 64 pages for each
+ * CPU, which is what a CPU holds back of charges. Each of its hundred groups holds back the rest of
+ * a page besides, and more than one. It fails in five boots of six, on SLUB as on SLQB: what it
+ * says is told, and no more.
  */
 static const char unsettled[] = "test_kmem_memcg_deletion";
 
