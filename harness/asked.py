@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.cases import guest_cases, only_shape, picks
 from harness.topology import Topology
 
 Suite = Literal["all", "guest", "kunit", "none"]
@@ -38,12 +39,22 @@ class Asked(BaseModel):
     @property
     def tests(self) -> bool:
         """Whether tests shall run, beyond the look at the machine's shape."""
-        return self.suite != "none"
+        return self.suite != "none" and not only_shape(self.case)
 
     @property
     def init(self) -> bool:
         """Whether our init shall run, or only what is built into the kernel."""
         return self.suite != "kunit"
+
+    @property
+    def in_guest(self) -> bool:
+        """Whether a test of init or of the module is meant, or simply all there are."""
+        return self.case == EVERY_CASE or (self.init and picks(self.case, guest_cases()))
+
+    @property
+    def kunit_glob(self) -> str:
+        """KUnit knows suite.test and nothing below it."""
+        return ".".join(self.case.split(".")[:2])
 
     def words(self, topology: Topology) -> Iterator[str]:
         """For the kernel's command line."""
@@ -61,11 +72,10 @@ class Asked(BaseModel):
             yield from (f"slqb_trim_ms={self.trim_ms}", f"slqbtest.trim_ms={self.trim_ms}")
 
     def _kunit_words(self) -> Iterator[str]:
-        """KUnit knows suite.test and nothing below it."""
-        wanted = self.suite in ("all", "kunit")
+        wanted = self.tests and self.suite in ("all", "kunit")
         yield f"kunit.enable={int(wanted)}"
         if wanted and self.case != EVERY_CASE:
-            yield f"kunit.filter_glob={'.'.join(self.case.split('.')[:2])}"
+            yield f"kunit.filter_glob={self.kunit_glob}"
         if not self.init:
             yield "kunit_shutdown=reboot"
 

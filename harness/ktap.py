@@ -7,6 +7,7 @@ block:   plan? (block* result)*            plan:    '1..' N
 anywhere: '# Subtest: ' name, 'Bail out!' reason, kernel messages, and our own
           '# start: ' name                 the test that runs from here on
           '# expect: ' COUNT REGEX         complaints it will cause (COUNT: 2, 1-3, 1+)
+          '# ' name ': ' text              what a test says; its last word explains its failure
 
 Every line may wear a printk prefix (level, time, caller), so the indent counts from behind
 that. Nothing here trusts the log: it may end anywhere, lose lines, repeat them, and hold
@@ -36,6 +37,8 @@ START = re.compile(r" *# start: (?P<name>\S.*)$")
 EXPECT = re.compile(
     r" *# (?:\S+: )?expect: (?P<least>\d{1,9})(?:-(?P<most>\d{1,9})|(?P<more>\+))? (?P<regex>.+)$"
 )
+SAID = re.compile(r" *# (?P<name>[^\s:]+): (?P<what>.+)$")
+SUMS = re.compile(r"\d+ ms$|pass:\d+ fail:\d+")  # said of every test, so no reason
 OPENERS = frozenset(" 1KTno#B")  # what a line of the grammar begins with
 
 
@@ -87,6 +90,8 @@ class Block:
     """Of the last result."""
     running: str = ""
     tests: list[Test] = field(default_factory=list)
+    said: tuple[str, str] = ("", "")
+    """The test that spoke last, and what it said."""
     expects: list[Expectation] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -162,6 +167,8 @@ class Reader:
             block.faults.append(f"result {number} came where {block.number + 1} was due")
         name, status, reason = _verdict(found)
         name = name or block.running or f"test {number}"
+        if status is Status.FAIL and block.said[0] == name:
+            reason = reason or block.said[1]
         test = Test(name, status, reason, block.since, self._line, block.expects, nested)
         block.tests.append(test)
         block.number, block.since = number, self._line + 1
@@ -187,6 +194,10 @@ class Reader:
         least = int(found["least"])
         most = None if found["more"] else int(found["most"] or least)
         block.expects.append(Expectation(regex, least, most, self._line))
+
+    def _said(self, found: re.Match[str]) -> None:
+        if self._open and not SUMS.match(found["what"]):
+            self._open[-1].said = (found["name"], found["what"].strip())
 
     def _at(self, indent: int) -> Block | None:
         """The innermost open block, if it is at this indent."""
@@ -244,6 +255,7 @@ class Reader:
         (START, _start),
         (EXPECT, _expect),
         (BAIL, _bailed),
+        (SAID, _said),
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.asked import Asked
+from harness.cases import guest_cases, refuse
+from harness.config import request
 from harness.errors import UserError
 from harness.fragment import join
 from harness.kernel import ALLOCATORS
@@ -110,6 +112,20 @@ def _check(plan: Plan) -> None:
             raise UserError(f"unknown allocator {allocator!r}; known: {', '.join(ALLOCATORS)}")
         if allocator == OURS and plan.pristine:
             raise UserError("the tree as it is (--pristine) has no slqb; name another --allocator")
+    if not plan.asked.in_guest and not any(_suites(plan)):
+        raise refuse(plan.asked.case, guest_cases())
+
+
+def _suites(plan: Plan) -> Iterator[str]:
+    """The symbols of KUnit's suites that the kernels shall have and the guest is asked for."""
+    if plan.asked.suite not in ("all", "kunit"):
+        return
+    for arch in plan.archs:
+        for config in plan.configs:
+            for allocator in plan.allocators:
+                for one in request(load_machine(arch).arch, config, allocator):
+                    if one.value == "y" and "KUNIT_" in one.symbol:
+                        yield one.symbol
 
 
 def _cells(

@@ -62,7 +62,12 @@ def write_repro(folder: Path, record: RunRecord, slqb: Path) -> Path | None:
 
 def failing(cell: CellRecord) -> str:
     """The first test of a cell that failed, as a pattern for `--case`."""
-    return next((case.path for case in cell.cases if case.status in ("fail", "missing")), "")
+    bad = (case.path for case in cell.cases if case.status in ("fail", "missing"))
+    path = next(bad, "")
+    group, dot, case = path.partition(".")
+    if " " in group:  # of no group: the list of tests itself
+        return "*"
+    return path if not path or (dot and " " not in case) else f"{group}.*"
 
 
 def _chosen(record: RunRecord) -> CellRecord | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from harness import accelerator as accelerators
 from harness.accelerator import Accelerator
 from harness.boot import command, cores
+from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
 from harness.errors import HarnessError, Outcome
 from harness.initramfs import IMAGE, build_initramfs
 from harness.keeping import Kept, keep_kernel
@@ -22,7 +23,7 @@ from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
 from harness.limits import limits_for
 from harness.matrix import Cell, Plan, Wanted, left_out, wanted_kernels
 from harness.module import build_modules
-from harness.places import PROJECT, Places
+from harness.places import Places
 from harness.progress import Progress
 from harness.record import CellRecord, Recorder, TreeRecord
 from harness.session import boot_all
@@ -31,8 +32,6 @@ from harness.tree import Tree, open_tree, pristine
 from harness.trial import Trial
 from harness.verdict import worst
 from harness.worktree import render_into_worktree
-
-GUEST = PROJECT / "tests" / "guest"
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,16 @@ def render(source: Source) -> Source:
     told = {"commits": rendered.commits, "digest": rendered.digest}
     tools.recorder.update(tree=old.model_copy(update=told))
     return replace(source, folder=rendered.source, line_map=rendered.line_map)
+
+
+def find_case(source: Source) -> Source:
+    """What is no test of the guest must be one of KUnit's in this tree."""
+    asked = source.plan.asked
+    if not asked.in_guest:
+        known = tuple(kunit_cases(source.folder))
+        if not picks(asked.kunit_glob, known):
+            raise refuse(asked.case, (*guest_cases(), *known))
+    return source
 
 
 def build(job: Job) -> Job:
@@ -172,7 +181,7 @@ def boot_and_judge(job: Job) -> Job:
     return job
 
 
-ONCE: tuple[Callable[[Source], Source], ...] = (open_source, render)
+ONCE: tuple[Callable[[Source], Source], ...] = (open_source, render, find_case)
 EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep, boot_and_judge)
 
 

@@ -191,7 +191,8 @@ def _findings(
     """Everything that keeps this boot from passing; tests count as they said themselves."""
     reached = _reached(boot, tests)
     if tests.bail is not None:
-        yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}")
+        told = next((f" ({one.path}: {one.reason})" for one in tests.cases if _failed(one)), "")
+        yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}{told}")
     yield from _end_findings(boot, ended, reached)
     yield from _complaint_findings(boot, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
@@ -261,6 +262,11 @@ def _reached(boot: Boot, tests: Report) -> bool:
         return any(_began(case) for case in tests.cases)
     begun = any(TESTS_BEGIN in line.text for line in boot.lines)
     return begun or bool(tests.cases)
+
+
+def _failed(case: Case) -> bool:
+    """Whether it failed and says why."""
+    return case.status is Status.FAIL and bool(case.reason)
 
 
 def _began(case: Case) -> bool:

@@ -25,7 +25,7 @@ HANGS = "echo $$ > {folder}/pid; exec sleep 300"
 def kernel(tmp_path: Path) -> Path:
     """A file that is taken for a kernel."""
     path = tmp_path / "vmlinux"
-    path.write_bytes(b"\x7fELF and so on")
+    path.write_bytes(b"\x7fELF and so on, slabtest: one, two")
     return path
 
 

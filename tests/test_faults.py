@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from harness.cases import GUEST
 from tests.kernel.faults import pairs, read_faults
-from tests.test_guest import CASES, GUEST, TOLD
+from tests.test_guest import CASES, TOLD
 
 CATALOGUE = read_faults()
 README = GUEST / "README.md"

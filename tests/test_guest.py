@@ -8,26 +8,14 @@ README that says how it was seen red. The three must name the same cases.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness import child
+from harness.cases import GUEST, rows
 
-GUEST = Path(__file__).parent / "guest"
-
-ROW = re.compile(r'^\t\{ "(?P<case>[a-z0-9_]+)", (?P<function>[a-z0-9_]+) \},$', re.MULTILINE)
 TOLD = re.compile(r"^\| `(?P<case>\w+)` \| (?P<guards>[^|]+) \| (?P<red>[^|]+) \|$", re.MULTILINE)
-
-
-def rows(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """File, case and function of each row of a table; orders and faults are no cases."""
-    for file in sorted(folder.glob("*.c")):
-        if file.name in {"orders.c", "plant.c"}:
-            continue
-        for found in ROW.finditer(file.read_text()):
-            yield file, found["case"], found["function"]
 
 
 CASES = [*rows(GUEST), *rows(GUEST / "slabtest")]

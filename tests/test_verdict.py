@@ -141,3 +141,17 @@ def test_the_documented_precedence() -> None:
 def test_one_more_outcome_never_makes_it_better(outcomes: list[Outcome], more: Outcome) -> None:
     assert SEVERITY.index(worst([*outcomes, more])) >= SEVERITY.index(worst(outcomes))
     assert worst([*outcomes, more]) in [*outcomes, more]
+
+
+def test_a_failed_test_gives_what_it_said_last_as_its_reason() -> None:
+    said = "# start: two\n    # two: left 3 objects\n    # two: 17 ms\n    not ok 2 two\nnot ok 2"
+    found = verdict(PASSES.replace("# start: two\n    ok 2 two\nok 2", said), Ended.POWEROFF)
+    assert found.reason == "slabtest.two: left 3 objects"
+
+
+def test_a_wrong_machine_is_told_with_what_was_found() -> None:
+    said = "# shape: expected 1:64, found 1:32\n    not ok 1 shape\nnot ok 1 topology\n"
+    text = GUEST.partition("ok 1 shape")[0] + said + "Bail out! topology\nslqb-guest: done\n"
+    found = verdict(text, Ended.POWEROFF)
+    assert found.outcome is Outcome.BOOT
+    assert found.reason == "Bail out! topology (topology.shape: expected 1:64, found 1:32)"

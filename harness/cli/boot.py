@@ -11,6 +11,7 @@ import click
 from harness.accelerator import choose, qemu_version
 from harness.boot import command as qemu_command
 from harness.boot import cores
+from harness.cases import guest_cases, mentioned, refuse
 from harness.cli import App
 from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
 from harness.cli.telling import tell
@@ -37,6 +38,9 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, re
 def command(app: App, /, **options: Any) -> Outcome:
     """Boot one kernel, judge its console, keep a record."""
     asked = asked_from(options)
+    files = [options[name] for name in ("kernel", "initramfs") if options[name]]
+    if not asked.in_guest and not mentioned(asked.case, *files):
+        raise refuse(asked.case, guest_cases())
     machine, topology = load_machine(options["machine"]), load_topology(options["topology"])
     accelerator = choose(accel_from(options), machine, app.places, app.progress)
     trial = Trial(
