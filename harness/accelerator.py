@@ -43,6 +43,8 @@ class Accelerator:
 
     name: str
     reason: str
+    brief: str = ""
+    """The reason where a line has to do; `slqb doctor` gives the other."""
 
     @property
     def slowness(self) -> float:
@@ -50,7 +52,7 @@ class Accelerator:
         return SLOWNESS[self.name]
 
     def __str__(self) -> str:
-        return f"accelerator: {self.name} ({self.reason})"
+        return f"accelerator: {self.name} ({self.brief})"
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,14 @@ def choose(wanted: str, machine: Machine, places: Places, progress: Progress) ->
     if wanted not in CHOICES:
         raise UserError(f"unknown accelerator {wanted!r}; known: {', '.join(CHOICES)}")
     if wanted == TCG:
-        return Accelerator(TCG, "asked for")
+        return Accelerator(TCG, "asked for", "asked for")
     finding = _unfit(machine) or find(machine, places, progress, afresh=wanted == "kvm")
     if finding.works:
-        return Accelerator("kvm", finding.reason)
+        return Accelerator("kvm", finding.reason, finding.reason)
     if wanted == "kvm":
         raise HostError(f"kvm does not work here: {finding.reason}; use --accel tcg")
-    return Accelerator(TCG, f"kvm does not work here: {finding.reason}")
+    brief = "kvm does not work here, see `slqb doctor`"
+    return Accelerator(TCG, f"kvm does not work here: {finding.reason}", brief)
 
 
 def find(machine: Machine, places: Places, progress: Progress, *, afresh: bool) -> Finding:

@@ -9,6 +9,7 @@ whatever the caller expected.
 """
 
 import ctypes
+import errno
 import os
 import shlex
 import signal
@@ -184,6 +185,14 @@ def tail(text: str, lines: int = TAIL) -> str:
 def host_fault(text: str) -> str | None:
     """What gave out on this machine, when the output says so."""
     return next((reason for sign, reason in HOST_SIGNS.items() if sign in text), None)
+
+
+def fault_of(error: OSError) -> str:
+    """What gave out on this machine when a call of our own failed, and where."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DISK_FULL
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"
 
 
 def _ignore(_line: str) -> None:

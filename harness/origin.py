@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness import child
-from harness.errors import HostError, Outcome, TreeError, UserError
+from harness.errors import Outcome, TreeError, UserError
 from harness.progress import Progress
 from harness.store import STRAYS, Store, discard, write_atomically
 
@@ -220,24 +220,6 @@ class Checkout(Origin):
         return self._git("describe", "--tags", "--match=v[0-9]*", "--abbrev=12", commit).strip()
 
 
-def locate(spec: str, store: Store, progress: Progress) -> Origin:
-    """What a tree's name on the command line means."""
-    if spec.startswith("debian:"):
-        return _debian(spec.removeprefix("debian:"), store, progress)
-    path = Path(spec).expanduser().absolute()
-    if path.is_dir():
-        return Checkout(path) if (path / ".git").exists() else Directory(path)
-    if path.is_file():
-        return Tarball(path)
-    where, at, revision = spec.rpartition("@")
-    if at and revision and Path(where).expanduser().is_dir():
-        return Checkout(Path(where).expanduser().absolute(), revision)
-    raise UserError(
-        f"no tree {spec!r}: give a directory, a tarball, REPOSITORY@REVISION,"
-        " debian:6.1, or a name from `slqb tree list`"
-    )
-
-
 def _refuse_built(path: Path) -> None:
     """What a build leaves behind cannot be told from sources where nothing is ignored."""
     if (path / "include/config/auto.conf").exists():
@@ -295,59 +277,6 @@ def _top_of(folder: Path, archive: Path) -> Path:
     if not inside:
         raise TreeError(f"{archive} is not a kernel tree: it is empty")
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
-
-
-def _debian(release: str, store: Store, progress: Progress) -> Tarball:
-    if not re.fullmatch(r"\d+(\.\d+)+", release):
-        raise UserError(f"debian:{release}: give a release that Debian packages, as in debian:6.1")
-    package = f"linux-source-{release}"
-    installed = Path("/usr/src", f"{package}.tar.xz")
-    if installed.is_file():
-        return Tarball(installed, "debian", f"Debian package {package} {_version(package)}")
-    return _download(package, store, progress)
-
-
-def _version(package: str) -> str:
-    """A tarball may lie where the package puts it without the package being installed."""
-    words = ("dpkg-query", "--show", "--showformat=${Version}", package)
-    try:
-        return child.run(words, cwd=Path("/"), only_stdout=True)
-    except (child.CommandError, HostError):
-        return "(version unknown)"
-
-
-def _download(package: str, store: Store, progress: Progress) -> Tarball:
-    """Fetch the package without installing it: that needs no root."""
-    folder = store.folder / "packages" / package
-    archive = folder / f"usr/src/{package}.tar.xz"
-    if not archive.is_file():
-        progress.stage(f"download {package}")
-        scratch = folder.with_name(f"tmp-{package}")
-        discard(scratch)
-        scratch.mkdir(parents=True)
-        try:
-            deb = _apt_get(package, scratch)
-            child.run(("dpkg-deb", "--extract", deb, scratch), cwd=scratch)
-            discard(folder)
-            scratch.rename(folder)
-        finally:
-            discard(scratch)
-        progress.done()
-    deb = next(folder.glob("*.deb"))
-    words = ("dpkg-deb", "--field", deb, "Version")
-    version = child.run(words, cwd=folder, only_stdout=True).strip()
-    return Tarball(archive, "debian", f"Debian package {package} {version}")
-
-
-def _apt_get(package: str, folder: Path) -> Path:
-    try:
-        child.run(("apt-get", "download", package), cwd=folder)
-        return next(folder.glob(f"{package}_*.deb"))
-    except (child.CommandError, HostError, StopIteration) as error:
-        raise HostError(
-            f"the package {package} is not installed and cannot be downloaded:"
-            f" run `apt-get update && apt-get install {package}` as root"
-        ) from error
 
 
 def _digest(*facts: object) -> str:

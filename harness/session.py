@@ -9,16 +9,17 @@ A boot that the host spoilt says nothing of the kernel. It is repeated, with no 
 ours beside it, and what it left is kept.
 """
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness import child, record, show
 from harness.accelerator import Accelerator
-from harness.errors import HarnessError, Outcome
+from harness.errors import HarnessError, Outcome, UserError
 from harness.places import Places
 from harness.progress import Progress, SilentProgress
 from harness.record import Recorder
@@ -39,13 +40,27 @@ def recorded(places: Places, command: tuple[str, ...], seed: int, slqb: Path) ->
     except KeyboardInterrupt:
         _close(recorder, began, slqb, Outcome.INTERRUPTED, "interrupted")
         raise
+    except UserError as error:
+        if any(cell.argv for cell in recorder.record.cells):
+            _close(recorder, began, slqb, error.outcome, _first_line(error))
+        else:  # a mistake that nothing was done for
+            shutil.rmtree(recorder.folder)
+        raise
     except HarnessError as error:
-        _close(recorder, began, slqb, error.outcome, str(error).split("\n", 1)[0])
+        _close(recorder, began, slqb, error.outcome, _first_line(error))
+        raise
+    except OSError as error:
+        with suppress(OSError):  # if the record cannot be written either, it says so by its state
+            _close(recorder, began, slqb, Outcome.HOST, child.fault_of(error))
         raise
     else:
         if recorder.record.outcome is not None:
             outcome = Outcome[recorder.record.outcome]
             _close(recorder, began, slqb, outcome, recorder.record.reason)
+
+
+def _first_line(error: HarnessError) -> str:
+    return str(error).split("\n", 1)[0]
 
 
 def _close(recorder: Recorder, began: float, slqb: Path, outcome: Outcome, reason: str) -> None:

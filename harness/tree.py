@@ -14,8 +14,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import HostError
-from harness.origin import Snapshot, laid_out, locate, release_of
+from harness.debian import Package
+from harness.errors import HostError, UserError
+from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_of
 from harness.places import Places
 from harness.progress import Progress
 from harness.store import Store, check_out, discard, locked, open_store, write_atomically
@@ -42,7 +43,7 @@ def open_tree(spec: str, places: Places, progress: Progress) -> Tree:
     if tree := stored(spec, places):
         return tree
     store = open_store(places)
-    origin = locate(spec, store, progress)
+    origin = locate(spec, store)
     if snapshot := origin.recall(store):
         tree = stored(_name(store, snapshot), places)
         if tree is not None:
@@ -51,6 +52,32 @@ def open_tree(spec: str, places: Places, progress: Progress) -> Tree:
         _sweep(store)
         snapshot = origin.recall(store) or origin.take(store, progress)
         return _settle(store, spec, snapshot, places, progress)
+
+
+def check_tree(spec: str, places: Places) -> None:
+    """A UserError if nothing is meant by that; what is meant is not looked at."""
+    if stored(spec, places) is None:
+        locate(spec, open_store(places))
+
+
+def locate(spec: str, store: Store) -> Origin:
+    """What a tree's name on the command line means."""
+    if spec.startswith("debian:"):
+        package = Package(spec.removeprefix("debian:"))
+        package.check(store)
+        return package
+    path = Path(spec).expanduser().absolute()
+    if path.is_dir():
+        return Checkout(path) if (path / ".git").exists() else Directory(path)
+    if path.is_file():
+        return Tarball(path)
+    where, at, revision = spec.rpartition("@")
+    if at and revision and Path(where).expanduser().is_dir():
+        return Checkout(Path(where).expanduser().absolute(), revision)
+    raise UserError(
+        f"no tree {spec!r}: give a directory, a tarball, REPOSITORY@REVISION,"
+        " debian:6.1, or a name from `slqb tree list`"
+    )
 
 
 def stored(name: str, places: Places) -> Tree | None:

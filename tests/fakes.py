@@ -54,6 +54,17 @@ reboot: Power down
 FAILS = PASSES.replace("    ok 2 two\nok 2", "    not ok 2 two\nnot ok 2")
 
 
+PVH_NOTE = b"\x04\0\0\0\x08\0\0\0\x12\0\0\0Xen\0"
+
+
+def fake_kernel(folder: Path) -> Path:
+    """A file that is taken for a kernel, with an archive `initramfs` beside it."""
+    kernel = folder / "vmlinux"
+    kernel.write_bytes(b"\x7fELF" + PVH_NOTE + b" slabtest: one, two")
+    (folder / "initramfs").write_bytes(b"070701 and so on")
+    return kernel
+
+
 def fake_qemu(folder: Path, transcript: str, act: str = "exit 0") -> Path:
     """A machine record whose QEMU says the transcript and then does `act` (a line of shell)."""
     emulator = folder / "fake-qemu"

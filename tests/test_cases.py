@@ -10,7 +10,7 @@ from harness.cases import guest_cases, kunit_cases, mentioned, picks, refuse
 from harness.errors import UserError
 from harness.matrix import Plan, wanted_kernels
 from tests.conftest import Command
-from tests.fakes import GUEST, fake_qemu
+from tests.fakes import GUEST, fake_kernel, fake_qemu
 
 
 def plan(case: str, config: str = "lean", suite: Suite = "all") -> Plan:
@@ -77,8 +77,7 @@ def test_few_near_ones_are_named() -> None:
 
 
 def test_a_misspelt_case_costs_no_boot(slqb: Command, tmp_path: Path) -> None:
-    kernel = tmp_path / "vmlinux"
-    kernel.write_bytes(b"\x7fELF")
+    kernel = fake_kernel(tmp_path)
     boot = ("boot", "--kernel", kernel, "--machine", fake_qemu(tmp_path, GUEST))
     for words in (boot, ("run",)):
         answer = slqb(*words, "--case", "slabtest.remote_pair")
@@ -92,12 +91,11 @@ def test_a_misspelt_case_costs_no_boot(slqb: Command, tmp_path: Path) -> None:
 
 
 def test_the_shape_alone_may_be_asked_for(slqb: Command, tmp_path: Path) -> None:
-    kernel = tmp_path / "vmlinux"
-    kernel.write_bytes(b"\x7fELF")
+    kernel = fake_kernel(tmp_path)
     shape = GUEST.partition("ok 1 topology\n")[0].replace("1..2", "1..1") + "ok 1 topology\n"
     machine = fake_qemu(tmp_path, f"{shape}slqb-guest: done\nreboot: Power down\n")
     words = ("boot", "--kernel", kernel, "--machine", machine, "--topology", "up")
-    asked = ("--initramfs", kernel, "--accel", "tcg", "--case", "topology.shape")
+    asked = ("--initramfs", tmp_path / "initramfs", "--accel", "tcg", "--case", "topology.shape")
     answer = slqb(*words, *asked)
     assert answer.returncode == 0, answer.stdout
     assert "slqbtest.suite=none" in (tmp_path / "qemu.calls").read_text()

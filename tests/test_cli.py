@@ -98,6 +98,18 @@ def test_a_missing_package_is_exit_8_and_named(slqb: Command, tmp_path: Path) ->
     assert "run `apt-get update && apt-get install linux-source-9.9` as root" in said(answer, 8)
 
 
+def test_a_release_that_debian_does_not_have_is_exit_2(slqb: Command, tmp_path: Path) -> None:
+    fake = tmp_path / "bin/apt-cache"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'linux-source-6.1 - sources'\n")
+    fake.chmod(0o755)
+    env = {"PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    for words in (("tree", "get", "debian:6.2"), ("run", "--tree", "debian:6.2")):
+        message = said(slqb(*words, env=env), 2)
+        assert "apt knows no package linux-source-6.2; there are: debian:6.1" in message
+    assert not (tmp_path / "runs").exists()
+
+
 def test_no_git_is_exit_8(slqb: Command, toy_tree: Path) -> None:
     answer = slqb("-q", "tree", "get", toy_tree, env={"PATH": "/nonexistent"})
     assert "git is not installed: `slqb doctor`" in said(answer, 8)

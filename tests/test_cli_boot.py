@@ -16,7 +16,7 @@ import pytest
 
 from harness.record import RESULT
 from tests.conftest import Command, sealed
-from tests.fakes import FAILS, GUEST, PASSES, alive, fake_qemu
+from tests.fakes import FAILS, GUEST, PASSES, alive, fake_kernel, fake_qemu
 
 HANGS = "echo $$ > {folder}/pid; exec sleep 300"
 
@@ -24,13 +24,11 @@ HANGS = "echo $$ > {folder}/pid; exec sleep 300"
 @pytest.fixture
 def kernel(tmp_path: Path) -> Path:
     """A file that is taken for a kernel."""
-    path = tmp_path / "vmlinux"
-    path.write_bytes(b"\x7fELF and so on, slabtest: one, two")
-    return path
+    return fake_kernel(tmp_path)
 
 
 def words(kernel: Path, machine: Path, *more: str) -> list[str | Path]:
-    files = ("--kernel", kernel, "--initramfs", kernel)
+    files = ("--kernel", kernel, "--initramfs", kernel.with_name("initramfs"))
     return ["boot", *files, "--machine", machine, "--topology", "up", "--accel", "tcg", *more]
 
 
@@ -120,6 +118,10 @@ def test_a_test_is_repeated_from_the_record_alone(
         (("--topology", "torus"), "unknown topology 'torus'; known: 2n, 4n"),
         (("--machine", "vax"), "unknown machine 'vax'; known: x86_64"),
         (("--kernel", "/nowhere"), "File '/nowhere' does not exist"),
+        (("--kernel", "fake.toml"), "fake.toml: not a kernel; give the vmlinux of a build"),
+        (("--kernel", "/bin/sh"), "an ELF file that QEMU cannot enter: it has no PVH note"),
+        (("--kernel", "/dev/zero"), "--kernel /dev/zero: not a file"),
+        (("--initramfs", "fake.toml"), "fake.toml: not a cpio archive"),
         (("--case", ""), "--case '': a pattern without blanks is needed"),
         (("--case", "a b"), "--case 'a b': a pattern without blanks is needed"),
         (("--silence", "0"), "'--silence': 0.0 is not in the range"),

@@ -10,7 +10,6 @@ Modules are imported when their command is asked for, which keeps `slqb --help` 
 This is the only place that exits, and the only one that turns errors into numbers.
 """
 
-import errno
 import os
 import signal
 import sys
@@ -165,7 +164,7 @@ def answer(argv: Sequence[str]) -> int:
             raise
         return _nobody_reads()
     except OSError as error:
-        return _say(_host_fault(error), Outcome.HOST)
+        return _say(child.fault_of(error), Outcome.HOST)
     except MemoryError:
         return _say(child.NO_MEMORY, Outcome.HOST)
 
@@ -182,13 +181,6 @@ def _carry_out(argv: Sequence[str]) -> int:
 def _say(message: str, outcome: Outcome) -> int:
     print(f"slqb: {message}", file=sys.stderr)
     return outcome.exit_code
-
-
-def _host_fault(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return child.DISK_FULL
-    where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
 
 
 def _nobody_reads() -> int:

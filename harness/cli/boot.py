@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harness.accelerator import choose, qemu_version
+from harness.asked import Asked
 from harness.boot import command as qemu_command
 from harness.boot import cores
 from harness.cases import guest_cases, mentioned, refuse
@@ -16,9 +17,10 @@ from harness.cli import App
 from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
+from harness.image import check_initramfs, check_kernel
 from harness.keeping import keep_kernel
 from harness.limits import limits_for
-from harness.machine import load_machine
+from harness.machine import Machine, load_machine
 from harness.record import CellRecord, Recorder
 from harness.session import boot_all, recorded
 from harness.topology import load_topology
@@ -38,10 +40,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, re
 def command(app: App, /, **options: Any) -> Outcome:
     """Boot one kernel, judge its console, keep a record."""
     asked = asked_from(options)
-    files = [options[name] for name in ("kernel", "initramfs") if options[name]]
-    if not asked.in_guest and not mentioned(asked.case, *files):
-        raise refuse(asked.case, guest_cases())
     machine, topology = load_machine(options["machine"]), load_topology(options["topology"])
+    _check_files(options["kernel"], options["initramfs"], machine, asked)
     accelerator = choose(accel_from(options), machine, app.places, app.progress)
     trial = Trial(
         name=f"{machine.name}-{topology.name}",
@@ -74,6 +74,16 @@ def command(app: App, /, **options: Any) -> Outcome:
         verdict = boot_all([(kept, accelerator)], recorder, app.progress, 1)[trial.name]
         recorder.update(outcome=verdict.outcome.name, reason=verdict.reason)
     return tell(recorder, as_json=options["json"])
+
+
+def _check_files(kernel: Path, initramfs: Path | None, machine: Machine, asked: Asked) -> None:
+    """That they can be booted, and that what is asked for can be in them."""
+    check_kernel(kernel, machine)
+    if initramfs:
+        check_initramfs(initramfs)
+    files = (kernel, initramfs) if initramfs else (kernel,)
+    if not asked.in_guest and not mentioned(asked.case, *files):
+        raise refuse(asked.case, guest_cases())
 
 
 def _kept(app: App, recorder: Recorder, trial: Trial) -> Trial:

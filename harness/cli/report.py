@@ -44,7 +44,7 @@ def _show(folder: Path, record: RunRecord, every: bool) -> None:
         click.echo(f"tree {record.tree.name} from {record.tree.origin}")
     for kernel in record.kernels:
         click.echo(f"kernel {kernel.name} {kernel.release}: {folder / kernel.image}")
-    told = (*lines(record, every=every), *measure_lines(record))
+    told = (*lines(record, folder, every=every), *measure_lines(record))
     click.echo("\n".join([*told, f"record: {folder}"]))
 
 

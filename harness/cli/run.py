@@ -14,6 +14,7 @@ from harness.errors import Outcome
 from harness.matrix import Plan, wanted_kernels
 from harness.run import Tools, carry_out, dry_run
 from harness.session import recorded
+from harness.tree import check_tree
 
 
 @click.command(epilog="Example: slqb run --topology uma,4n,memoryless --config lean,debug")
@@ -64,7 +65,8 @@ def command(app: App, /, **options: Any) -> Outcome:
     if options["dry_run"]:
         click.echo("\n".join(dry_run(plan, app.places, app.progress)))
         return Outcome.PASS
-    wanted_kernels(plan)  # a mistake in the command line needs no record
+    wanted_kernels(plan)
+    check_tree(plan.tree, app.places)
     app.progress.note(f"seed: {plan.asked.seed}")
     with recorded(app.places, tuple(sys.argv), plan.asked.seed, slqb_path()) as recorder:
         carry_out(plan, Tools(app.places, app.progress, recorder))

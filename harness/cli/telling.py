@@ -2,6 +2,7 @@
 """How a finished run is told: what went wrong, one line of verdict, where the record lies."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -16,17 +17,17 @@ def tell(recorder: Recorder, *, as_json: bool) -> Outcome:
     if as_json:
         click.echo(record.model_dump_json(indent=1, by_alias=True))
     else:
-        click.echo("\n".join([*lines(record), f"record: {recorder.folder}"]))
+        click.echo("\n".join([*lines(record, recorder.folder), f"record: {recorder.folder}"]))
     return outcome_of(record)
 
 
-def lines(record: RunRecord, *, every: bool = False) -> Iterator[str]:
+def lines(record: RunRecord, folder: Path, *, every: bool = False) -> Iterator[str]:
     """What went wrong, cell by cell, or all there is to tell, and the verdict."""
     for cell in record.cells:
         if every or cell.outcome != Outcome.PASS.name:
             yield from cell_lines(cell, every=every)
-    if record.outcome not in (None, Outcome.PASS.name) and record.cells:
-        yield f"repeat it: {SCRIPT} in the record"
+    if record.outcome not in (None, Outcome.PASS.name) and (folder / SCRIPT).is_file():
+        yield f"repeat it: {folder / SCRIPT}"
     yield verdict_line(record)
 
 
