@@ -41,6 +41,8 @@ class Snapshot(BaseModel):
     title: str
     upstream: str | None = None
     dirty: bool = False
+    home: str = ""
+    """Of sources that people work on: stands for where they are, whatever they hold."""
 
 
 class Origin:
@@ -124,7 +126,12 @@ class Directory(Origin):
         index = store.folder / "scan" / f"{_digest(self.path)}.index"
         index.parent.mkdir(exist_ok=True)
         commit = add_directory(store, self.path, index, progress)
-        return Snapshot(kind="dir", commit=commit, title=f"the directory {self.path.name}")
+        return Snapshot(
+            kind="dir",
+            commit=commit,
+            title=f"the directory {self.path.name}",
+            home=_digest(self.path)[:8],
+        )
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,11 @@ class Checkout(Origin):
             return self._with_changes(store, commit, changed, progress)
         upstream = self._upstream(commit)
         title = upstream or f"commit {commit[:12]} of {self.path.name}"
-        return Snapshot(kind="git", commit=commit, title=title, upstream=upstream)
+        return Snapshot(kind="git", commit=commit, title=title, upstream=upstream, home=self._home)
+
+    @property
+    def _home(self) -> str:
+        return "" if self.revision else _digest(self.path)[:8]
 
     def _git(self, *argv: str, input: str | None = None) -> str:
         """Ask the user's repository; optional locks off, or `status` would write its index."""
@@ -210,7 +221,7 @@ class Checkout(Origin):
         ours = store.commit(tree, "Uncommitted changes\n", [commit])
         store.keep(ours)
         title = f"commit {commit[:12]} of {self.path.name} with uncommitted changes"
-        return Snapshot(kind="git", commit=ours, title=title, dirty=True)
+        return Snapshot(kind="git", commit=ours, title=title, dirty=True, home=self._home)
 
     def _upstream(self, commit: str) -> str | None:
         """How upstream calls the commit, if a release contains it."""

@@ -8,7 +8,7 @@ reaches it, or two people would get two different series.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +177,30 @@ def check_out(store: Store, commit: str, target: Path, progress: Progress) -> No
         index.unlink(missing_ok=True)
         discard(scratch)
     progress.done()
+
+
+def bring(
+    store: Store, old: str, new: str, folder: Path, skip: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Make a folder that holds one commit hold another; only what differs is written."""
+    words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)
+    told = store.git(*words).split("\0")
+    differ = {
+        path: kind for kind, path in zip(told[::2], told[1::2], strict=False) if path not in skip
+    }
+    for path, kind in differ.items():
+        if kind == "D":
+            (folder / path).unlink(missing_ok=True)
+    there = "".join(f"{path}\0" for path, kind in differ.items() if kind != "D")
+    index = folder.with_name(f"tmp-{folder.name}.index")
+    env = {"GIT_INDEX_FILE": str(index)}
+    try:
+        store.git("read-tree", new, env=env)
+        work = f"--work-tree={folder}"
+        store.git(work, "checkout-index", "--force", "-z", "--stdin", env=env, input=there)
+    finally:
+        index.unlink(missing_ok=True)
+    return tuple(differ)
 
 
 def discard(folder: Path) -> None:

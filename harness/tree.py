@@ -3,9 +3,14 @@
 
 trees/store.git     every tree's objects
 trees/NAME.json     the record of one tree, written last: without it the tree is not there
-trees/NAME/         its files; never written to after they appeared
+trees/NAME/         its files
+trees/NAME.lock     held by those who use the tree (lease.py)
 
-The name holds the release and the start of the base commit, so one content has one name.
+The name holds the release and the start of the base commit: one content has one name, and its
+files are never written to after they appeared. Sources that people work on, a checkout or a
+directory, have a name for the place instead, and their files follow: only what changed since
+the last time is written, so that make compiles little. While another process uses them as
+they were then, a changed state is laid out under the name of its content.
 """
 
 import re
@@ -14,12 +19,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness import lease
 from harness.debian import Package
 from harness.errors import HostError, UserError
+from harness.eviction import evict, lease_of
 from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_of
 from harness.places import Places
 from harness.progress import Progress
-from harness.store import Store, check_out, discard, locked, open_store, write_atomically
+from harness.store import Store, bring, check_out, discard, locked, open_store, write_atomically
 
 
 class Tree(BaseModel):
@@ -51,7 +58,9 @@ def open_tree(spec: str, places: Places, progress: Progress) -> Tree:
     with locked(store.folder / "import.lock", progress, "it takes in a tree"):
         _sweep(store)
         snapshot = origin.recall(store) or origin.take(store, progress)
-        return _settle(store, spec, snapshot, places, progress)
+        tree = _settle(store, spec, snapshot, places, progress)
+        evict(places, progress)
+        return tree
 
 
 def check_tree(spec: str, places: Places) -> None:
@@ -85,6 +94,7 @@ def stored(name: str, places: Places) -> Tree | None:
     record = places.trees / f"{name}.json"
     if "/" in name or not record.is_file() or not pristine(name, places).is_dir():
         return None
+    lease.hold(lease_of(name, places))
     tree = _read(record)
     return tree if Store(places.trees).has(tree.base) else None
 
@@ -113,9 +123,10 @@ def _settle(
 ) -> Tree:
     """Lay the files out and write the record, in this order."""
     release = _release(store, snapshot)
+    name = _follow(store, snapshot, places, progress) or _name(store, snapshot)
     numbers = re.match(r"[\d.]+", release)
     tree = Tree(
-        name=_name(store, snapshot),
+        name=name,
         origin=spec,
         git=store.path,
         base=snapshot.commit,
@@ -131,7 +142,30 @@ def _settle(
     if not place.is_dir():
         check_out(store, tree.base, place, progress)
     write_atomically(places.trees / f"{tree.name}.json", tree.model_dump_json(indent=2).encode())
+    lease.hold(lease_of(tree.name, places))
     return tree
+
+
+def _follow(store: Store, snapshot: Snapshot, places: Places, progress: Progress) -> str:
+    """Bring the files of sources that people work on to this state; their name, or "" if there
+    is none, or another process uses them as they are. Without a record they are in doubt."""
+    if not snapshot.home:
+        return ""
+    name = f"{snapshot.kind}-{_release(store, snapshot)}-{snapshot.home}"
+    record, place = places.trees / f"{name}.json", pristine(name, places)
+    before = _read(record).base if record.is_file() and place.is_dir() else ""
+    if before == snapshot.commit:
+        return name
+    if not lease.claim(lease_of(name, places)):
+        return ""
+    record.unlink(missing_ok=True)
+    if before:
+        progress.stage(f"update {name}")
+        changed = bring(store, before, snapshot.commit, place)
+        progress.done(f"{len(changed)} files changed since the last time")
+    else:
+        discard(place)
+    return name
 
 
 def _name(store: Store, snapshot: Snapshot) -> str:

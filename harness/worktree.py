@@ -5,9 +5,10 @@ worktrees/NAME-LABEL/        the files; no .git, so the kernel's version scripts
 worktrees/NAME-LABEL.json    which of them are ours
 worktrees/NAME-LABEL.lock    one render at a time
 
-Only files whose content differs are written, so that make compiles only what changed;
-files that left the templates are taken away or become the tree's own again. A planted
-fault (`mutations`) goes into a worktree of its own label and never into the commits.
+Only files whose content differs are written, so that make compiles only what changed; files
+that left the templates are taken away or become the tree's own again. A tree that follows the
+sources somebody works on is followed in the same way. A planted fault (`mutations`) goes into
+a worktree of its own label and never into the commits.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from harness.places import Places
 from harness.posting import commit_series, mode_of
 from harness.progress import Progress, SilentProgress
 from harness.series import content, render
-from harness.store import Store, check_out, locked, write_atomically
+from harness.store import Store, bring, check_out, discard, locked, write_atomically
 from harness.template import TEMPLATES, Line, LineMap
 from harness.tree import Tree, pristine
 
@@ -60,6 +61,8 @@ class State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: tuple[str, ...] = ()
+    base: str | None = None
+    """What the others are of, in a tree that follows its origin; "" while that is in doubt."""
 
 
 def render_into_worktree(
@@ -164,15 +167,23 @@ def _lay(
     tree: Tree, base: Path, source: Path, files: Mapping[str, Text], progress: Progress
 ) -> None:
     """Make the worktree hold these files; cut off anywhere, the next render mends it."""
-    if not source.is_dir():
+    store, state = Store(tree.git.parent), _recall(source)
+    now = None if tree.name.endswith(tree.base[:8]) else tree.base
+    if not source.is_dir() or (now and not state.base):
         _beside(source, "json").unlink(missing_ok=True)
-        check_out(Store(tree.git.parent), tree.base, source, progress)
-    before = _recall(source).files
-    if set(before) - set(files):
-        _remember(source, sorted({*before, *files}))
-    for path in set(before) - set(files):
-        _restore(source / path, base / path)
-    _remember(source, sorted(files))
+        discard(source)
+        check_out(store, tree.base, source, progress)
+        state = State()
+    elif state.base != now:
+        _remember(source, {*state.files, *files}, "")
+        progress.stage(f"update {source.name}")
+        bring(store, str(state.base), tree.base, source, files)
+        progress.done()
+    if left := set(state.files) - set(files):
+        _remember(source, {*state.files, *files}, now)
+        for path in left:
+            _restore(source / path, base / path)
+    _remember(source, files, now)
     for path, text in files.items():
         _write(source / path, content(text), mode_of(base / path))
 
@@ -204,8 +215,8 @@ def _recall(source: Path) -> State:
         raise HostError(f"{path} is damaged: delete it and the folder beside it") from error
 
 
-def _remember(source: Path, files: Iterable[str]) -> None:
-    data = State(files=tuple(files)).model_dump_json().encode()
+def _remember(source: Path, files: Iterable[str], base: str | None) -> None:
+    data = State(files=tuple(sorted(files)), base=base).model_dump_json(exclude_none=True).encode()
     path = _beside(source, "json")
     if not path.is_file() or path.read_bytes() != data:
         write_atomically(path, data)

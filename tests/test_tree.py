@@ -5,15 +5,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from harness.errors import HarnessError, Outcome, TreeError, UserError
+from harness.eviction import KEPT, evict
 from harness.origin import release_of
 from harness.places import Places
 from harness.progress import SilentProgress
+from harness.store import open_store
 from harness.tree import Tree, open_tree, pristine, stored_trees
 from tests.conftest import git, sealed
 
@@ -68,7 +71,7 @@ def test_a_directory_is_taken_whole_though_gitignore_hides_it(
     assert files(pristine(tree, places)) == files(toy_tree)
     assert tree.release == "6.1.7-toy"
     assert tree.version == (6, 1, 7)
-    assert tree.name == f"dir-6.1.7-toy-{tree.base[:8]}"
+    assert tree.name.startswith("dir-6.1.7-toy-")
     assert tree.upstream is None
     assert not tree.dirty
 
@@ -82,7 +85,117 @@ def test_a_directory_is_looked_through_again(toy_tree: Path, places: Places) -> 
     assert again == first
     assert changed.base != first.base
     assert files(pristine(changed, places)) == files(toy_tree)
-    assert "scripts/run.sh" in files(pristine(first, places))
+
+
+class Told(SilentProgress):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def stage(self, name: str, expected: float | None = None) -> None:
+        self.lines.append(name)
+
+    def done(self, result: str = "") -> None:
+        self.lines.append(result)
+
+
+@pytest.mark.parametrize("kind", ["dir", "git"])
+def test_later_states_of_the_same_sources_write_what_changed(
+    kind: str, toy_tree: Path, places: Places
+) -> None:
+    if kind == "git":
+        git(toy_tree, "init", "-q")
+        git(toy_tree, "add", "--force", ".")
+        git(toy_tree, "commit", "-qm", "toy")
+    first = take(toy_tree, places)
+    before = everything(pristine(first, places))
+    (toy_tree / "mm/slab.h").write_text("struct slab {\n};\n")
+    (toy_tree / "scripts/run.sh").unlink()
+    (toy_tree / "scripts/run.sh").mkdir()
+    (toy_tree / "scripts/run.sh/new.c").write_text("int n;\n")
+    (toy_tree / "init/main.c").chmod(0o755)
+    told = Told()
+    second = open_tree(str(toy_tree), places, told)
+    assert (second.name, second.base == first.base) == (first.name, False)
+    assert f"update {second.name}" in told.lines
+    assert "4 files changed since the last time" in told.lines
+    assert files(pristine(second, places)) == files(toy_tree)
+    after = everything(pristine(second, places))
+    written = {path for path in after if after[path] != before.get(path) and "." in path}
+    assert written == {"mm/slab.h", "init/main.c", "scripts/run.sh", "scripts/run.sh/new.c"}
+    assert [tree.name for tree in stored_trees(places)] == [first.name]
+
+
+def test_an_update_that_was_cut_off_is_begun_anew(toy_tree: Path, places: Places) -> None:
+    tree = take(toy_tree, places)
+    (places.trees / f"{tree.name}.json").unlink()
+    (pristine(tree, places) / "mm/slab.h").write_text("half of it")
+    assert take(toy_tree, places).name == tree.name
+    assert files(pristine(tree, places)) == files(toy_tree)
+
+
+HOLDER = """
+import sys
+from harness.places import Places
+from harness.progress import SilentProgress
+from harness.tree import open_tree
+print(open_tree(sys.argv[1], Places.from_environment(), SilentProgress()).name, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def used_elsewhere(toy_tree: Path, home: Path) -> Iterator[str]:
+    """Another process has the tree; its name."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, toy_tree],
+        env=sealed(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate()
+
+
+def test_what_another_process_uses_is_not_changed_under_it(
+    toy_tree: Path, places: Places, tmp_path: Path
+) -> None:
+    with used_elsewhere(toy_tree, tmp_path) as name:
+        before = everything(places.trees / name)
+        assert take(toy_tree, places).name == name
+        (toy_tree / "mm/slab.h").write_text("struct slab {\n};\n")
+        changed = take(toy_tree, places)
+        assert changed.name == f"dir-6.1.7-toy-{changed.base[:8]}"
+        assert files(pristine(changed, places)) == files(toy_tree)
+        assert everything(places.trees / name) == before
+    assert take(toy_tree, places).name == name
+
+
+def test_trees_do_not_pile_up(toy_tree: Path, places: Places, tmp_path: Path) -> None:
+    names = []
+    for number in range(KEPT + 2):
+        elsewhere = shutil.copytree(toy_tree, tmp_path / f"work{number}")
+        with used_elsewhere(elsewhere, tmp_path) as name:
+            names.append(name)
+        places.folder("worktrees", f"{name}-slqb")
+        places.folder("build", f"{name}-slqb", "x86_64-slqb-lean")
+    gone, kept = names[:2], names[2:]
+    assert sorted(tree.name for tree in stored_trees(places)) == sorted(kept)
+    for root in (places.trees, places.worktrees, places.builds):
+        assert not [path for name in gone for path in root.glob(f"{name}*") if path.is_dir()]
+        assert all(list(root.glob(f"{name}*")) for name in kept)
+
+
+def test_a_tree_in_use_is_not_removed(toy_tree: Path, places: Places, tmp_path: Path) -> None:
+    with used_elsewhere(toy_tree, tmp_path) as name:
+        open_store(places)
+        evict(places, SilentProgress(), kept=0)
+        assert [tree.name for tree in stored_trees(places)] == [name]
+    evict(places, SilentProgress(), kept=0)
+    assert list(stored_trees(places)) == []
 
 
 def test_one_content_has_one_commit(toy_tree: Path, places: Places, tmp_path: Path) -> None:

@@ -79,6 +79,37 @@ def test_what_left_the_templates_leaves_the_worktree(
     assert (source / "mm/slab.h").read_bytes() == (plain / "mm/slab.h").read_bytes()
 
 
+def test_the_worktree_follows_sources_that_people_work_on(
+    toy_tree: Path, places: Places, toy_templates: Path
+) -> None:
+    first = lay(open_tree(str(toy_tree), places, SilentProgress()), places, toy_templates)
+    before = stamps(first.source)
+    (toy_tree / "mm/slab.h").write_text((toy_tree / "mm/slab.h").read_text() + "int more;\n")
+    (toy_tree / "init/main.c").write_text("int main;\n")
+    (toy_tree / "scripts/run.sh").unlink()
+    second = lay(open_tree(str(toy_tree), places, SilentProgress()), places, toy_templates)
+    assert second.source == first.source
+    after = stamps(second.source)
+    changed = {path for path in after if after[path] != before.get(path)}
+    assert changed == {"mm/slab.h", "init/main.c"}
+    assert "scripts/run.sh" not in after
+    header = (second.source / "mm/slab.h").read_text()
+    assert "int more;" in header
+    assert "int away;" in header
+
+
+def test_a_worktree_in_doubt_is_laid_anew(
+    toy_tree: Path, places: Places, toy_templates: Path
+) -> None:
+    tree = open_tree(str(toy_tree), places, SilentProgress())
+    source = lay(tree, places, toy_templates).source
+    state = source.with_name(f"{source.name}.json")
+    state.write_text(state.read_text().replace(tree.base, ""))
+    (source / "init/main.c").write_text("half of it")
+    lay(tree, places, toy_templates)
+    assert (source / "init/main.c").read_bytes() == (toy_tree / "init/main.c").read_bytes()
+
+
 def test_what_somebody_edited_is_put_right(tree: Tree, places: Places, toy_templates: Path) -> None:
     source = lay(tree, places, toy_templates).source
     wanted = (source / "mm/slqb.c").read_bytes()
