@@ -193,7 +193,7 @@ def _follow(
         if (line := console.read(TICK)) is not None:
             lines.append(line)
             watch.line(line)
-            progress.step(len(lines), None, line.text.strip()[:60])
+            progress.step(len(lines), None, line.text.rstrip())
         now = time.monotonic() - began
         if (not samples or now - samples[-1].at >= TICK) and (one := sample(qemu.pid, began)):
             samples.append(one)

@@ -28,6 +28,9 @@ from harness.places import PROJECT
 
 CONFIGS = PROJECT / "configs"
 ANY = "*"
+SET = "--set"
+PARTS = re.compile(r"base|guest|(arch|allocator)-.*")
+"""Fragments that others are made of, and that make no kernel by themselves."""
 
 SETTING = re.compile(r'CONFIG_(?P<symbol>\w+)=(?P<value>[ymn]|-?\d+|0[xX][\da-fA-F]+|"[^"]*")')
 UNSET = re.compile(r"# CONFIG_(?P<symbol>\w+) is not set")
@@ -46,8 +49,9 @@ class Setting:
 
     @property
     def where(self) -> str:
-        """The place to mend."""
-        return f"{self.file}:{self.line}"
+        """The place to mend: a line of a file, or what was typed."""
+        typed = self.file == SET
+        return f"{SET} {self.symbol}={self.value}" if typed else f"{self.file}:{self.line}"
 
     @property
     def text(self) -> str:
@@ -115,16 +119,33 @@ def command_line(words: Sequence[str]) -> Fragment:
     for word, line in zip(words, lines, strict=True):
         if not SETTING.fullmatch(line):
             raise UserError(f"--set {word}: write SYMBOL=VALUE, as in --set HZ_100=y")
-    return Fragment("--set", parse("--set", "--set", lines).settings, overrides=(ANY,))
+    return Fragment(SET, parse(SET, SET, lines).settings, overrides=(ANY,))
 
 
 def load(name: str, folder: Path = CONFIGS) -> Fragment:
     """The fragment of that name; a UserError lists those there are."""
     path = folder / f"{name}.config"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.config"))
-        raise UserError(f"no Kconfig fragment {name!r}; there are: {', '.join(known)}")
+        raise _unknown(name, folder)
     return parse(name, shown(path), path.read_text().splitlines())
+
+
+def config_names(folder: Path = CONFIGS) -> tuple[str, ...]:
+    """What `--config` takes: the fragments that a kernel can be made of."""
+    every = sorted(file.stem for file in folder.glob("*.config"))
+    return tuple(name for name in every if not PARTS.fullmatch(name))
+
+
+def check_config(config: str, folder: Path = CONFIGS) -> None:
+    """A UserError if a value of `--config` names what is none, or only a part of others."""
+    known = config_names(folder)
+    for name in config.split("+"):
+        if name not in known:
+            raise _unknown(name, folder)
+
+
+def _unknown(name: str, folder: Path) -> UserError:
+    return UserError(f"no Kconfig fragment {name!r}; there are: {', '.join(config_names(folder))}")
 
 
 def shown(path: Path) -> str:

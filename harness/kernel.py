@@ -30,12 +30,12 @@ from harness.config import (
 )
 from harness.diagnostics import diagnostics, is_ours, missing_on_host, own_files, told
 from harness.errors import BuildError, HarnessError, HostError, Outcome, UserError
-from harness.fragment import Fragment, Setting
+from harness.fragment import Fragment, Setting, check_config
 from harness.kbuild import SOURCE_LINK, Kbuild, held, write_if_changed
 from harness.places import Places
 from harness.progress import Progress
 from harness.template import LineMap
-from harness.toolchain import find_toolchain, job_count
+from harness.toolchain import check_arch, find_toolchain, job_count
 
 ALLOCATORS = ("slqb", "slub", "slab", "slob")
 OWN_WARNINGS = (
@@ -132,6 +132,14 @@ class Plan:
         )
 
 
+def check_spec(spec: KernelSpec) -> None:
+    """A UserError if there is no such kernel, whatever the tree."""
+    if spec.allocator not in ALLOCATORS:
+        raise UserError(f"unknown allocator {spec.allocator!r}; there are: {', '.join(ALLOCATORS)}")
+    check_arch(spec.arch)
+    check_config(spec.config)
+
+
 def plan_kernel(
     source: Path,
     spec: KernelSpec,
@@ -146,8 +154,7 @@ def plan_kernel(
 
     `lacks` are symbols that this source does not have yet: they are not asked for.
     """
-    if spec.allocator not in ALLOCATORS:
-        raise UserError(f"unknown allocator {spec.allocator!r}; there are: {', '.join(ALLOCATORS)}")
+    check_spec(spec)
     tools = find_toolchain(spec.arch)
     every = request(spec.arch, spec.config, spec.allocator, extra)
     wanted = tuple(one for one in every if one.symbol not in lacks)

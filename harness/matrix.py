@@ -12,7 +12,7 @@ from harness.asked import Asked
 from harness.cases import guest_cases, refuse
 from harness.config import request
 from harness.errors import UserError
-from harness.fragment import join
+from harness.fragment import check_config
 from harness.kernel import ALLOCATORS
 from harness.machine import Machine, load_machine
 from harness.topology import Topology, load_topology
@@ -106,7 +106,7 @@ def left_out(plan: Plan) -> Iterator[str]:
 
 def _check(plan: Plan) -> None:
     for config in plan.configs:
-        join(config.split("+"))
+        check_config(config)
     for allocator in plan.allocators:
         if allocator not in ALLOCATORS:
             raise UserError(f"unknown allocator {allocator!r}; known: {', '.join(ALLOCATORS)}")

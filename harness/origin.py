@@ -79,7 +79,8 @@ class Tarball(Origin):
         try:
             count = self._unpack(scratch, progress)
             top = _top_of(scratch, self.path)
-            commit = add_directory(store, top, store.folder / "tmp-index", progress, count)
+            index = store.folder / "tmp-index"
+            commit = add_directory(store, top, index, progress, where=self.path, total=count)
             discard(laid_out(store, commit))
             top.rename(laid_out(store, commit))
         finally:
@@ -125,7 +126,7 @@ class Directory(Origin):
         _refuse_built(self.path)
         index = store.folder / "scan" / f"{_digest(self.path)}.index"
         index.parent.mkdir(exist_ok=True)
-        commit = add_directory(store, self.path, index, progress)
+        commit = add_directory(store, self.path, index, progress, where=self.path)
         return Snapshot(
             kind="dir",
             commit=commit,
@@ -246,13 +247,19 @@ def laid_out(store: Store, commit: str) -> Path:
 
 
 def add_directory(
-    store: Store, top: Path, index: Path, progress: Progress, total: int | None = None
+    store: Store,
+    top: Path,
+    index: Path,
+    progress: Progress,
+    *,
+    where: Path,
+    total: int | None = None,
 ) -> str:
     """Commit a directory as it is: Debian's .gitignore hides everything, hence --force."""
     names = [path.name for path in top.iterdir()]
     makefile = top / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
-    release = release_of(text, names, str(top))
+    release = release_of(text, names, str(where))
     env = {"GIT_INDEX_FILE": str(index)}
     count = 0
 

@@ -9,7 +9,8 @@ note(text)                 a line worth keeping: what was picked and why
 done(result)               the stage ended well, with what it made; a new stage also ends the old
 
 Terminal is for a person (rich: a live line that turns into a kept one), Plain for logs and CI
-(one line a stage, a step line now and then), Silent for tests and for use as a library.
+(one line a stage, a step line now and then), Verbose for those who want to see each step, Silent
+for tests and for use as a library.
 All of them write to stderr: stdout belongs to the answer.
 """
 
@@ -27,6 +28,8 @@ from rich.text import Text
 
 STEP_LINE_EVERY = 15.0
 """Seconds between two step lines of one stage in a log: enough to see it move."""
+LABEL = 60
+"""Letters of a label that a line has room for."""
 EARLY = 0.1
 """The share of the steps after which their pace says something."""
 
@@ -108,7 +111,7 @@ class PlainProgress:
         if now - self._spoke < STEP_LINE_EVERY:
             return
         self._spoke = now
-        what = f" {label}" if label else ""
+        what = f" {label[:LABEL]}" if label else ""
         gone = outlook(now - self._began, done, total, self._expected)
         self._line(f"{self._name}: {share(done, total)}{what}, {gone}")
 
@@ -122,6 +125,13 @@ class PlainProgress:
 
     def _line(self, text: str) -> None:
         self._write(text + "\n")
+
+
+class VerboseProgress(PlainProgress):
+    """Every step, with all of its label."""
+
+    def step(self, done: int, total: int | None = None, label: str = "") -> None:
+        self._line(f"  {label}" if label else f"{self._name}: {share(done, total)}")
 
 
 class _TimeColumn(bars.ProgressColumn):
@@ -168,7 +178,7 @@ class TerminalProgress:
     def step(self, done: int, total: int | None = None, label: str = "") -> None:
         if self._task is not None:
             shown = total if total is not None and done <= total else None
-            self._bars.update(self._task, completed=done, total=shown, label=escape(label))
+            self._bars.update(self._task, completed=done, total=shown, label=escape(label[:LABEL]))
 
     def note(self, text: str) -> None:
         self._bars.console.print(Text(text, style="dim"))

@@ -8,7 +8,7 @@ reaches it, or two people would get two different series.
 """
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,15 +179,11 @@ def check_out(store: Store, commit: str, target: Path, progress: Progress) -> No
     progress.done()
 
 
-def bring(
-    store: Store, old: str, new: str, folder: Path, skip: Collection[str] = ()
-) -> tuple[str, ...]:
+def bring(store: Store, old: str, new: str, folder: Path) -> tuple[str, ...]:
     """Make a folder that holds one commit hold another; only what differs is written."""
     words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)
     told = store.git(*words).split("\0")
-    differ = {
-        path: kind for kind, path in zip(told[::2], told[1::2], strict=False) if path not in skip
-    }
+    differ = dict(zip(told[1::2], told[::2], strict=False))
     for path, kind in differ.items():
         if kind == "D":
             (folder / path).unlink(missing_ok=True)

@@ -83,12 +83,17 @@ class Toolchain:
         return cleaned
 
 
+def check_arch(arch: str) -> None:
+    """A UserError if nobody here compiles for that."""
+    if arch not in CROSS:
+        raise UserError(f"unknown arch {arch!r}; there are: {', '.join(sorted(CROSS))}")
+
+
 def find_toolchain(
     arch: str, which: Which = shutil.which, host: str = platform.machine()
 ) -> Toolchain:
     """The compiler for an arch; a HostError says in one line what is not installed."""
-    if arch not in CROSS:
-        raise UserError(f"unknown arch {arch!r}; there are: {', '.join(sorted(CROSS))}")
+    check_arch(arch)
     prefix = "" if host == arch else CROSS[arch]
     wanted = dict.fromkeys((f"{prefix}gcc", f"{prefix}ld", *NEEDED))
     if lacking := [program for program in wanted if which(program) is None]:

@@ -177,7 +177,7 @@ def _lay(
     elif state.base != now:
         _remember(source, {*state.files, *files}, "")
         progress.stage(f"update {source.name}")
-        bring(store, str(state.base), tree.base, source, files)
+        bring(store, str(state.base), tree.base, source)
         progress.done()
     if left := set(state.files) - set(files):
         _remember(source, {*state.files, *files}, now)

@@ -202,8 +202,9 @@ def test_a_config_file_may_be_named(slqb: Command, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[serie]\noutput = 'x'\n", "config file mine.toml: `slqb` has no option 'serie'"),
-        ("[series]\noutputs = 'x'\n", "config file mine.toml: `series` has no option 'outputs'"),
-        ("[tree.list]\njsn = true\n", "config file mine.toml: `list` has no option 'jsn'"),
+        ("[series]\noutputs = 'x'\n", "mine.toml: `slqb series` has no option 'outputs'"),
+        ("[run]\ntopologie = 'x'\n", "mine.toml: `slqb run` has no option 'topologie'"),
+        ("[tree.list]\njsn = true\n", "mine.toml: `slqb tree list` has no option 'jsn'"),
         ("quiet = ", "config file mine.toml is not TOML"),
         ("quiet = 'perhaps'\n", "is not a valid boolean"),
     ],
@@ -256,6 +257,68 @@ def test_an_interrupt_is_exit_130_and_leaves_nothing(
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_completion_knows_the_commands(slqb: Command) -> None:
-    env = {"_SLQB_COMPLETE": "bash_complete", "COMP_WORDS": "slqb se", "COMP_CWORD": "1"}
-    assert "plain,series" in slqb(env=env).stdout
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("slqb se", ["series"]),
+        ("slqb run --topology me", ["memoryless"]),
+        ("slqb run --topology 2n,4", ["2n,4n"]),
+        ("slqb run --config lean,le", ["lean,lean"]),
+        ("slqb build --config lean+u", ["lean+up"]),
+        ("slqb run --allocator sl", ["slqb", "slub", "slab", "slob"]),
+        ("slqb run --case slabtest.remote_p", ["slabtest.remote_pairs"]),
+        ("slqb boot --machine x", ["x86_64"]),
+        ("slqb run --config b", []),
+        ("slqb run --config allocator", []),
+        ("slqb run --qui", ["--quiet"]),
+        ("slqb report l", ["list"]),
+        ("slqb tree describe dir-6", ["NAME"]),
+    ],
+)
+def test_completion(slqb: Command, toy_tree: Path, line: str, offered: list[str]) -> None:
+    if "NAME" in offered:
+        offered = [slqb("-q", "tree", "get", toy_tree).stdout.strip()]
+    words = str(len(line.split()) - 1)
+    env = {"_SLQB_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": words}
+    answer = slqb(env=env)
+    assert [item.partition(",")[2] for item in answer.stdout.split("\n") if item] == offered
+    assert answer.stderr == ""
+
+
+def test_bash_takes_the_completion(tmp_path: Path) -> None:
+    """The line that the help shows, in a real shell that then completes a word."""
+    script = (
+        'eval "$(_SLQB_COMPLETE=bash_source slqb)"; COMP_WORDS=(slqb rep); COMP_CWORD=1;'
+        ' _slqb_completion slqb rep slqb; echo "${COMPREPLY[@]}"'
+    )
+    env = {**sealed(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ("bash", "-c", script), env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["report"]
+
+
+@pytest.mark.parametrize(
+    "words", [("-q", "tree", "get"), ("tree", "-q", "get"), ("tree", "get", "-q")]
+)
+def test_quiet_may_stand_anywhere(slqb: Command, toy_tree: Path, words: tuple[str, ...]) -> None:
+    answer = slqb(*words, toy_tree)
+    assert answer.returncode == 0
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("words", [("-v", "tree", "get"), ("tree", "get", "--verbose")])
+def test_verbose_shows_every_step(slqb: Command, toy_tree: Path, words: tuple[str, ...]) -> None:
+    steps = [line for line in slqb(*words, toy_tree).stderr.splitlines() if line == "  files"]
+    assert len(steps) > 5
+
+
+def test_quiet_may_stand_in_the_environment_and_the_file(
+    slqb: Command, toy_tree: Path, tmp_path: Path
+) -> None:
+    get = ("tree", "get", toy_tree)
+    assert slqb(*get, env={"SLQB_QUIET": "1"}).stderr == ""
+    assert slqb(*get, env={"SLQB_TREE_GET_QUIET": "1"}).stderr == ""
+    (tmp_path / "mine.toml").write_text("[tree.get]\nquiet = true\n")
+    assert slqb("--config", "mine.toml", *get).stderr == ""
+    assert slqb(*get).stderr != ""

@@ -264,6 +264,19 @@ def test_parse_judges_a_file_or_what_is_piped(
     assert json.loads(piped.stdout)["exit_code"] == status
 
 
+def test_parse_shows_only_what_failed(slqb: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(FAILS)
+    assert "slabtest.one" in slqb("parse", "a.log").stdout
+    first, verdict = slqb("parse", "--failed", "a.log").stdout.splitlines()
+    assert first.split() == ["FAILED", "slabtest.two"]
+    assert verdict.startswith("FAIL: slabtest.two")
+
+
+def test_verbose_shows_the_console(slqb: Command, kernel: Path, tmp_path: Path) -> None:
+    answer = slqb(*words(kernel, fake_qemu(tmp_path, PASSES), "-v"))
+    assert "  Run /init as init process\n" in answer.stderr
+
+
 def test_parse_of_a_file_that_is_not_there_is_wrong_use(slqb: Command) -> None:
     answer = slqb("parse", "/nowhere")
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError, UserError
-from harness.fragment import CONFIGS, Fragment, command_line, join, load, merge, parse
+from harness.fragment import (
+    CONFIGS,
+    Fragment,
+    check_config,
+    command_line,
+    config_names,
+    join,
+    load,
+    merge,
+    parse,
+)
 
 
 def fragment(name: str, *lines: str) -> Fragment:
@@ -44,6 +54,21 @@ def test_every_kind_of_value(line: str, value: str) -> None:
 def test_a_line_that_is_no_setting_is_named(line: str) -> None:
     with pytest.raises(ConfigError, match=r"one\.config:2: not a Kconfig setting"):
         fragment("one", "# first", line)
+
+
+def test_parts_of_configs_are_not_offered_and_not_taken() -> None:
+    assert {"lean", "debug", "up"} < set(config_names())
+    assert not [name for name in config_names() if name.startswith(("base", "guest", "al", "ar"))]
+    for part in ("base", "guest", "allocator-slqb", "lean+guest"):
+        with pytest.raises(
+            UserError, match=r"no Kconfig fragment '[a-z-]+'; there are: debug, hooks"
+        ):
+            check_config(part)
+
+
+def test_a_setting_of_the_command_line_is_shown_as_typed() -> None:
+    with pytest.raises(ConfigError, match=r"--set A=y asks for .* --set A=n for "):
+        merge((command_line(["A=y", "CONFIG_A=n"]),))
 
 
 def test_unknown_directive_is_named() -> None:
@@ -100,7 +125,7 @@ def test_command_line_wins_over_everything() -> None:
 
 
 def test_command_line_may_not_contradict_itself() -> None:
-    with pytest.raises(ConfigError, match=r"--set:1 .*--set:2"):
+    with pytest.raises(ConfigError, match=r"--set SMP=y .*--set SMP=n"):
         merge([command_line(["SMP=y", "SMP=n"])])
 
 

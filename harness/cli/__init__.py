@@ -15,8 +15,7 @@ import signal
 import sys
 import tomllib
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -29,7 +28,7 @@ from platformdirs import user_config_path
 from harness import __version__, child
 from harness.errors import HarnessError, Outcome, UserError
 from harness.places import Places
-from harness.progress import Progress, SilentProgress, shown_on
+from harness.progress import Progress, SilentProgress, VerboseProgress, shown_on
 
 COMMANDS = ("doctor", "tree", "series", "check", "send", "build", "boot", "run", "parse", "report")
 SIGPIPE_STATUS = 128 + signal.SIGPIPE  # what a shell reports of a program that nobody reads
@@ -56,7 +55,35 @@ class Commands(click.Group):
             return None
         command = import_module(f"harness.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
+        _take_everywhere(command)
         return command
+
+
+def _set_volume(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """-q or -v, before a command or after it."""
+    if value:
+        loud = VerboseProgress(lambda text: (sys.stderr.write(text), sys.stderr.flush()))
+        progress = SilentProgress() if param.name == "quiet" else loud
+        ctx.obj = replace(ctx.obj, progress=progress) if ctx.obj else progress
+
+
+def _volume(short: str, long: str, text: str) -> click.Option:
+    return click.Option(
+        [short, long], help=text, is_flag=True, expose_value=False, callback=_set_volume
+    )
+
+
+QUIET = _volume("-q", "--quiet", "No progress, only the answer.")
+VERBOSE = _volume("-v", "--verbose", "Every line, of the guest too.")
+
+
+def _take_everywhere(command: click.Command) -> None:
+    """Give a command the options that all have."""
+    if QUIET not in command.params:
+        command.params += [QUIET, VERBOSE]
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _take_everywhere(inner)
 
 
 def _use_config(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
@@ -65,7 +92,7 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: Path | None)
     if value is None and not path.is_file():
         return None
     assert isinstance(ctx.command, click.Group)
-    ctx.default_map = _defaults(ctx, ctx.command, _read_config(path), path)
+    ctx.default_map = _defaults(ctx, ctx.command, _read_config(path), f"config file {path}: `slqb")
     return path
 
 
@@ -81,7 +108,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _defaults(
-    ctx: click.Context, command: click.Command, table: dict[str, Any], path: Path
+    ctx: click.Context, command: click.Command, table: dict[str, Any], where: str
 ) -> dict[str, Any]:
     """The table by click's own names; one that no option has is a mistake, not a comment."""
     names = {_plain(option): param.name for param in command.params for option in param.opts}
@@ -89,11 +116,11 @@ def _defaults(
     for key, value in table.items():
         inner = command.get_command(ctx, key) if isinstance(command, click.Group) else None
         if inner is not None and isinstance(value, dict):
-            result[key] = _defaults(ctx, inner, value, path)
+            result[key] = _defaults(ctx, inner, value, f"{where} {key}")
         elif name := names.get(_plain(key)):
             result[name] = value
         else:
-            raise UserError(f"config file {path}: `{command.name}` has no option {key!r}")
+            raise UserError(f"{where}` has no option {key!r}")
     return result
 
 
@@ -117,15 +144,23 @@ def _plain(option: str) -> str:
 )
 @click.option("--cache", default="", metavar="DIR", help="Trees, builds, ccache; may be deleted.")
 @click.option("--runs", default="", metavar="DIR", help="The records of runs.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only the answer.")
 @click.version_option(__version__)
 @click.pass_context
-def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str, quiet: bool) -> None:
-    """Render SLQB into a kernel tree, build it, boot it, and say whether it works."""
+def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str) -> None:
+    """Render SLQB into a kernel tree, build it, boot it, and say whether it works.
+
+    Any option may come from the environment (--tree of `slqb run`: SLQB_RUN_TREE) or from
+    ~/.config/slqb/config.toml (tree = "..." below [run]); options beat variables beat the file.
+
+    \b
+    Completion (zsh, fish alike): eval "$(_SLQB_COMPLETE=bash_source slqb)"
+    """
     places = Places.from_environment({"SLQB_CACHE": cache, "SLQB_RUNS": runs})
-    stack = ctx.with_resource(ExitStack())
-    progress = SilentProgress() if quiet else stack.enter_context(shown_on(sys.stderr))
+    progress = ctx.obj or ctx.with_resource(shown_on(sys.stderr))
     ctx.obj = App(places, progress)
+
+
+slqb.params += [QUIET, VERBOSE]
 
 
 def main() -> NoReturn:
@@ -133,7 +168,11 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     if instruction := os.environ.get("_SLQB_COMPLETE"):
-        sys.exit(shell_complete(slqb, {}, "slqb", "_SLQB_COMPLETE", instruction))
+        sys.exit(
+            shell_complete(
+                slqb, {"auto_envvar_prefix": "SLQB"}, "slqb", "_SLQB_COMPLETE", instruction
+            )
+        )
     status = answer(sys.argv[1:])
     sys.exit(status)
 

@@ -13,7 +13,7 @@ from harness.asked import Asked
 from harness.boot import command as qemu_command
 from harness.boot import cores
 from harness.cases import guest_cases, mentioned, refuse
-from harness.cli import App
+from harness.cli import App, completion
 from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
@@ -32,8 +32,20 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, re
 @click.command(epilog="Example: slqb boot --kernel vmlinux --initramfs init.cpio --topology 2n")
 @click.option("--kernel", type=FILE, required=True, help="The image: vmlinux on x86.")
 @click.option("--initramfs", type=FILE, help="With our init; without it KUnit at most can run.")
-@click.option("--machine", default="x86_64", show_default=True, help="A file of qemu/machines.")
-@click.option("--topology", default="2n", show_default=True, help="A file of qemu/topologies.")
+@click.option(
+    "--machine",
+    default="x86_64",
+    show_default=True,
+    shell_complete=completion.MACHINE,
+    help="A file of qemu/machines.",
+)
+@click.option(
+    "--topology",
+    default="2n",
+    show_default=True,
+    shell_complete=completion.TOPOLOGY,
+    help="A file of qemu/topologies.",
+)
 @asking
 @booting
 @click.pass_obj

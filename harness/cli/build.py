@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli import App
+from harness.cli import App, completion
 from harness.fragment import command_line
-from harness.kernel import Kernel, KernelSpec, build_plan, plan_kernel
+from harness.kernel import Kernel, KernelSpec, build_plan, check_spec, plan_kernel
 from harness.progress import span
 from harness.template import LineMap
 from harness.tree import open_tree, pristine
@@ -16,10 +16,28 @@ from harness.worktree import render_into_worktree
 
 
 @click.command(epilog="Example: slqb build --config debug --allocator slqb")
-@click.option("--tree", default="debian:6.1", show_default=True, help="What to render into.")
+@click.option(
+    "--tree",
+    default="debian:6.1",
+    show_default=True,
+    shell_complete=completion.TREE,
+    help="What to render into.",
+)
 @click.option("--arch", default="x86_64", show_default=True, help="For which CPUs.")
-@click.option("--config", default="lean", show_default=True, help="Fragments of configs/: A+B.")
-@click.option("--allocator", default="slqb", show_default=True, help="slqb, slub, slab or slob.")
+@click.option(
+    "--config",
+    default="lean",
+    show_default=True,
+    shell_complete=completion.CONFIG,
+    help="Fragments of configs/: A+B.",
+)
+@click.option(
+    "--allocator",
+    default="slqb",
+    show_default=True,
+    shell_complete=completion.ALLOCATOR,
+    help="slqb, slub, slab or slob.",
+)
 @click.option("--pristine", "plain", is_flag=True, help="The tree as it is, without our series.")
 @click.option("--set", "settings", multiple=True, metavar="SYMBOL=VALUE", help="For Kconfig.")
 @click.option("--jobs", type=click.IntRange(1), help="Compilers at a time.")
@@ -41,6 +59,7 @@ def command(
 ) -> None:
     """Render, configure and compile one kernel; prints where its image is."""
     spec = KernelSpec(arch, allocator, config)
+    check_spec(spec)
     extra = command_line(settings) if settings else None
     source, line_map = _source(app, tree, plain)
     plan = plan_kernel(source, spec, app.places, line_map=line_map, jobs=jobs, extra=extra)

@@ -11,6 +11,7 @@ import click
 
 from harness.accelerator import CHOICES, TCG
 from harness.asked import EVERY_CASE, SCALES, SUITES, Asked
+from harness.cli import completion
 from harness.errors import UserError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -20,7 +21,13 @@ _ASKING = (
     click.option(
         "--suite", type=click.Choice(SUITES), default="all", show_default=True, help="Which tests."
     ),
-    click.option("--case", default=EVERY_CASE, metavar="GLOB", help="Only tests with such a path."),
+    click.option(
+        "--case",
+        default=EVERY_CASE,
+        metavar="GLOB",
+        shell_complete=completion.CASE,
+        help="Only tests with such a path.",
+    ),
     click.option(
         "--scale", type=click.Choice(SCALES), default="quick", show_default=True, help="How long."
     ),

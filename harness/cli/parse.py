@@ -14,18 +14,19 @@ from harness.verdict import Boot, judge
 
 
 @click.command(
-    epilog="Example: slqb parse console.log, or: dmesg | slqb parse -",
+    epilog="Example: slqb parse --failed console.log, or: dmesg | slqb parse -",
 )
 @click.argument("log", metavar="LOG")
+@click.option("--failed", is_flag=True, help="Only the tests that failed, and complaints.")
 @click.option("--json", is_flag=True, help="The verdict as JSON.")
-def command(log: str, json: bool) -> Outcome:
+def command(log: str, failed: bool, json: bool) -> Outcome:
     """Judge a saved console LOG (- for standard input)."""
     lines = tuple(saved(_read(log)))
     verdict = judge(Boot(lines))
     if json:
         click.echo(dumps(show.as_data(verdict), indent=1))
     else:
-        click.echo("\n".join(show.as_text(verdict)))
+        click.echo("\n".join(show.as_text(verdict, every_case=not failed)))
     return verdict.outcome
 
 

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness.cli import App
+from harness.cli import App, completion
 from harness.cli.telling import lines, measure_lines
 from harness.errors import HarnessError, Outcome
 from harness.record import RunRecord, find_run, load, runs
@@ -19,7 +19,7 @@ COLUMNS = ("run", "state", "outcome", "boots", "seconds", "what")
 
 
 @click.command(epilog="Example: slqb report list, or: slqb report 20260101-120000 --format json")
-@click.argument("run", required=False, metavar="[RUN|list]")
+@click.argument("run", required=False, metavar="[RUN|list]", shell_complete=completion.RUN)
 @click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--all", is_flag=True, help="Every test, not only those that failed.")
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.boot import cores
-from harness.cli import App
+from harness.cli import App, completion
 from harness.cli.options import accel_from, asked_from, asking, booting, names, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
@@ -18,10 +18,17 @@ from harness.tree import check_tree
 
 
 @click.command(epilog="Example: slqb run --topology uma,4n,memoryless --config lean,debug")
-@click.option("--tree", default="debian:6.1", show_default=True, help="What to render into.")
+@click.option(
+    "--tree",
+    default="debian:6.1",
+    show_default=True,
+    shell_complete=completion.TREE,
+    help="What to render into.",
+)
 @click.option(
     "--arch",
     callback=names,
+    shell_complete=completion.MACHINE,
     default="x86_64",
     show_default=True,
     metavar="A,B",
@@ -30,6 +37,7 @@ from harness.tree import check_tree
 @click.option(
     "--config",
     callback=names,
+    shell_complete=completion.CONFIG,
     default="lean",
     show_default=True,
     metavar="A,B",
@@ -38,6 +46,7 @@ from harness.tree import check_tree
 @click.option(
     "--topology",
     callback=names,
+    shell_complete=completion.TOPOLOGY,
     default="2n",
     show_default=True,
     metavar="A,B",
@@ -46,6 +55,7 @@ from harness.tree import check_tree
 @click.option(
     "--allocator",
     callback=names,
+    shell_complete=completion.ALLOCATOR,
     default="slqb",
     show_default=True,
     metavar="A,B",

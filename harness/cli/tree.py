@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli import App
+from harness.cli import App, completion
 from harness.probe import Capabilities, probe
 from harness.tree import Tree, open_tree, pristine, stored_trees
 
@@ -33,7 +33,7 @@ def command() -> None:
 
 
 @command.command(epilog="Example: slqb tree get ~/linux@v6.1", help=f"Take TREE in.\n\n{TREE_HELP}")
-@click.argument("tree")
+@click.argument("tree", shell_complete=completion.TREE)
 @click.option("--json", is_flag=True, help="The tree's record as JSON.")
 @click.pass_obj
 def get(app: App, tree: str, json: bool) -> None:
@@ -60,7 +60,7 @@ def list_(app: App, json: bool) -> None:
     epilog="Example: slqb tree describe debian:6.1 --json",
     help=f"Show what TREE can do, and the line that proves each capability.\n\n{TREE_HELP}",
 )
-@click.argument("tree")
+@click.argument("tree", shell_complete=completion.TREE)
 @click.option("--json", is_flag=True, help="The same as JSON.")
 @click.pass_obj
 def describe(app: App, tree: str, json: bool) -> None:
