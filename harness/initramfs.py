@@ -14,6 +14,7 @@ built from each tree.
 from __future__ import annotations
 
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,10 @@ from pathlib import Path
 from harness import child
 from harness.diagnostics import diagnostics, told
 from harness.errors import BuildError, HarnessError, Outcome
-from harness.kbuild import held, write_if_changed
+from harness.kbuild import Kbuild, held, write_if_changed
 from harness.kernel import Kernel
-from harness.places import Places, made
+from harness.module import built_modules
+from harness.places import PROJECT, Places
 from harness.progress import Progress
 
 FOLDERS = ("dev", "proc", "sys", "tmp")
@@ -31,6 +33,7 @@ TRAILER = "TRAILER!!!"
 IMAGE = "initramfs.cpio"
 LOG = "init.log"
 TOOL = "slqbinfo"
+PROGRAMS = "init"
 
 
 @dataclass(frozen=True)
@@ -58,28 +61,37 @@ def build_initramfs(
     return image
 
 
-def find_tool(source: Path) -> Path | None:
-    """The source of slqbinfo, where the tree under test has it."""
-    return next((path for path in sorted(source.glob(f"tools/*/{TOOL}.c"))), None)
+def commands(kbuild: Kbuild, guest: Path) -> tuple[str, ...]:
+    """What makes it, for a dry run; the modules are built before."""
+    pack = (sys.executable, "-m", "harness.initramfs", kbuild.folder)
+    return (
+        child.command_line(_make_programs(kbuild, guest), kbuild.folder),
+        child.command_line(pack, PROJECT),
+    )
+
+
+def _make_programs(kbuild: Kbuild, guest: Path) -> tuple[str, ...]:
+    """The command; make finds the source of slqbinfo where the tree under test has it."""
+    out, tool = kbuild.folder / PROGRAMS, kbuild.source / f"tools/*/{TOOL}.c"
+    tree = (f"LINUX={kbuild.source}", f"CONFIG={kbuild.config}", f"TOOL=$(wildcard {tool})")
+    return ("make", "-C", str(guest), f"OUT={out}", f"CC={kbuild.tools.cc}", *tree)
 
 
 def _build_programs(kernel: Kernel, guest: Path) -> tuple[Path, tuple[Path, ...]]:
     """/init, and the tools there are."""
-    folder = made(kernel.build / "init")
     log = kernel.build / LOG
     log.unlink(missing_ok=True)
-    tools = kernel.kbuild.tools
-    tool = find_tool(kernel.kbuild.source)
-    wanted = [f"LINUX={kernel.kbuild.source}", f"CONFIG={kernel.config}"]
-    wanted += [] if tool is None else [f"TOOL={tool}"]
-    argv = ("make", "-C", str(guest), f"OUT={folder}", f"CC={tools.cc}", *wanted)
-    environment = kernel.kbuild.environment
+    argv, environment = _make_programs(kernel.kbuild, guest), kernel.kbuild.environment
     try:
         child.run(argv, cwd=kernel.build, log=log, env=environment, outcome=Outcome.BUILD)
     except child.CommandError as error:
         raise _failure(log, error) from error
-    selftests = tuple(sorted(folder.glob("test_*")))
-    return folder / "init", selftests if tool is None else (folder / TOOL, *selftests)
+    return _programs(kernel.build)
+
+
+def _programs(build: Path) -> tuple[Path, tuple[Path, ...]]:
+    folder = build / PROGRAMS
+    return folder / "init", tuple(sorted((*folder.glob(TOOL), *folder.glob("test_*"))))
 
 
 def _failure(log: Path, error: child.CommandError) -> HarnessError:
@@ -120,3 +132,14 @@ def _records(content: Iterable[Entry]) -> Iterator[bytes]:
 
 def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
+
+
+def _main(folder: str) -> None:
+    """Pack what was built there, as the command of a dry run does."""
+    build = Path(folder)
+    init, tools = _programs(build)
+    write_if_changed(build / IMAGE, archive(entries(init, built_modules(build), tools)))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -7,13 +7,14 @@ first, and only what differs is written: make then compiles only what changed.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness import child
 from harness.diagnostics import diagnostics, told
 from harness.errors import BuildError, HarnessError, Outcome, UserError
-from harness.kbuild import held, write_if_changed
+from harness.kbuild import Kbuild, held, write_if_changed
 from harness.kernel import Kernel
 from harness.places import Places, made
 from harness.progress import Progress
@@ -33,6 +34,25 @@ def build_modules(
         return tuple(path for folder in folders for path in _build(kernel, folder, progress))
 
 
+def commands(kbuild: Kbuild, guest: Path) -> Iterator[str]:
+    """What builds them, for a dry run."""
+    exported = kbuild.folder / "vmlinux.symvers"
+    yield shlex.join(("cp", str(exported), str(exported.with_name("Module.symvers"))))
+    for folder in _module_folders(guest):
+        copy = kbuild.folder / GUEST / folder.name
+        yield f"mkdir -p {copy} && cp -u {folder}/* {copy}"
+        yield child.command_line(kbuild.argv(*_words(copy)), kbuild.folder)
+
+
+def built_modules(build: Path) -> tuple[Path, ...]:
+    """Those that were built in the folder of a kernel."""
+    return tuple(sorted((build / GUEST).glob("*/*.ko")))
+
+
+def _words(copy: Path) -> tuple[str, ...]:
+    return (f"M={copy}", "W=1", "KCFLAGS=-Werror", "modules")
+
+
 def _module_folders(guest: Path) -> Iterator[Path]:
     for makefile in sorted(guest.glob("*/Makefile")):
         if "obj-m" in makefile.read_text():
@@ -45,9 +65,8 @@ def _build(kernel: Kernel, folder: Path, progress: Progress) -> tuple[Path, ...]
     log = kernel.build / LOG
     log.unlink(missing_ok=True)
     progress.stage(f"module {folder.name}")
-    words = (f"M={copy}", "W=1", "KCFLAGS=-Werror", "modules")
     try:
-        kernel.kbuild.make(*words, log=log, outcome=Outcome.BUILD)
+        kernel.kbuild.make(*_words(copy), log=log, outcome=Outcome.BUILD)
     except child.CommandError as error:
         raise _failure(folder, copy, log, error) from error
     progress.done()

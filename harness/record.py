@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness import __version__
 from harness.asked import Asked
@@ -313,11 +313,8 @@ def load(folder: Path) -> RunRecord:
         return RunRecord.model_validate_json(path.read_text())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise UserError(
-            f"{path} is not a record of this version of slqb ({SCHEMA}): "
-            f"{error.error_count()} faults"
-        ) from error
+    except ValueError as error:  # pydantic's, or the decoder's
+        raise UserError(f"{path} is not a record of this version of slqb ({SCHEMA})") from error
 
 
 def outcome_of(record: RunRecord) -> Outcome:

@@ -18,11 +18,13 @@ from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
 from harness.errors import HarnessError, Outcome
 from harness.initramfs import IMAGE, build_initramfs
+from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
 from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
 from harness.limits import limits_for
 from harness.matrix import Cell, Plan, Wanted, left_out, wanted_kernels
 from harness.module import build_modules
+from harness.module import commands as module_commands
 from harness.places import Places
 from harness.progress import Progress
 from harness.record import CellRecord, Recorder, TreeRecord
@@ -31,7 +33,7 @@ from harness.template import LineMap
 from harness.tree import Tree, open_tree, pristine
 from harness.trial import Trial
 from harness.verdict import worst
-from harness.worktree import render_into_worktree
+from harness.worktree import line_map_of, render_into_worktree
 
 
 @dataclass(frozen=True)
@@ -189,15 +191,19 @@ def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
     """The commands of a run; the tree is taken into the cache for it, nothing else is done."""
     kernels = wanted_kernels(plan)
     tree = open_tree(plan.tree, places, progress)
-    source = places.worktrees / f"{tree.name}-slqb"
+    source, line_map = places.worktrees / f"{tree.name}-slqb", None
     if plan.pristine:
         source = pristine(tree, places)
     else:
+        line_map = line_map_of(tree, places)
         yield f"# render the series on {tree.name} into {source}"
     for wanted in kernels:
         spec = _spec(wanted)
-        build = plan_kernel(source, spec, places)
+        build = plan_kernel(source, spec, places, line_map=line_map)
         yield from build.commands
+        if plan.asked.init:
+            yield from module_commands(build.kbuild, GUEST)
+            yield from initramfs_commands(build.kbuild, GUEST)
         picked = accelerators.choose(plan.accel, wanted.machine, places, progress)
         for cell in wanted.cells:
             folder = build.kbuild.folder
@@ -296,7 +302,7 @@ def _see_through(job: Job) -> None:
             job.source.tools.recorder.cell(
                 cell.name, status="finished", outcome=error.outcome.name, reason=str(error)
             )
-        job.source.tools.progress.note(f"{job.wanted.name}: {error}")
+        job.source.tools.progress.note(f"{job.wanted.name}: {str(error).splitlines()[0]}")
 
 
 def _add_up(recorder: Recorder) -> Outcome:

@@ -100,6 +100,11 @@ def lay_files(
     return Rendered(source, tree, (), _line_map(files), digest_of_files(tree, files))
 
 
+def line_map_of(tree: Tree, places: Places) -> LineMap:
+    """Where the lines of ours come from, without laying them anywhere."""
+    return _line_map(render(tree, pristine(tree, places), TEMPLATES, None).files)
+
+
 def mutated(
     files: Mapping[str, Text], mutations: Iterable[Mutation | Path], base: Path
 ) -> dict[str, Text]:

@@ -235,14 +235,21 @@ def test_report_shows_and_lists(slqb: Command, kernel: Path, tmp_path: Path) -> 
     assert (row["outcome"], row["boots"]) == ("FAIL", 1)
 
 
+@pytest.mark.parametrize("content", [b"{}", b"", b"\xff\xfe", b'{"schema": "slqb-run/0"}', b"[1"])
 def test_a_run_that_cannot_be_read_is_listed_too(
-    slqb: Command, kernel: Path, tmp_path: Path
+    slqb: Command, kernel: Path, tmp_path: Path, content: bytes
 ) -> None:
     slqb(*words(kernel, fake_qemu(tmp_path, PASSES)))
-    [path] = (tmp_path / "runs").glob(f"2*/{RESULT}")
-    path.write_text("{}")
-    assert path.parent.name in slqb("report", "list").stdout
-    assert slqb("report", path.parent.name).returncode == 2
+    old = tmp_path / "runs/20200101-000000"
+    old.mkdir()
+    (old / RESULT).write_bytes(content)
+    _, unread, read = slqb("report", "list").stdout.splitlines()
+    assert unread.split()[:2] == [old.name, "unreadable"]
+    assert read.split()[1:3] == ["finished", "PASS"]
+    answer = slqb("report", old.name)
+    assert answer.returncode == 2
+    [line] = answer.stderr.splitlines()
+    assert f"{RESULT} is not a record of this version of slqb" in line
 
 
 @pytest.mark.parametrize(("text", "status"), [(PASSES, 0), (FAILS, 1), ("", 5)])

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.initramfs import Entry, archive, entries
+from harness.initramfs import IMAGE, Entry, archive, entries
+from tests.conftest import Command, sealed
 
 
 def listing(data: bytes) -> Iterator[tuple[str, int, bytes, list[int]]]:
@@ -81,3 +83,23 @@ def test_any_length_is_padded(size: int) -> None:
     content = b"x" * size
     ((name, _, got, _),) = listing(archive([Entry("n" * (size + 1), 0o100644, content)]))
     assert (name, got) == ("n" * (size + 1), content)
+
+
+def test_a_dry_run_prints_the_commands_that_make_it(
+    slqb: Command, toy_tree: Path, tmp_path: Path
+) -> None:
+    words = ("--tree", toy_tree, "--pristine", "--allocator", "slub", "--accel", "tcg")
+    shown = slqb("-q", "run", *words, "--dry-run").stdout.splitlines()
+    [modules] = [line for line in shown if line.endswith("KCFLAGS=-Werror modules)")]
+    [make] = [line for line in shown if " make -C " in line]
+    [pack] = [line for line in shown if "harness.initramfs" in line]
+    assert shown.index(modules) < shown.index(make) < shown.index(pack) < len(shown) - 1
+    build = Path(pack.rstrip(")").split()[-1])
+    (build / "guest/slabtest").mkdir(parents=True)
+    (build / "guest/slabtest/slabtest.ko").write_bytes(b"module!!")
+    for line in (make, pack):
+        subprocess.run(line, shell=True, check=True, capture_output=True, env=sealed(tmp_path))
+    found = {name: content for name, _, content, _ in listing((build / IMAGE).read_bytes())}
+    assert found["init"] == (build / "init/init").read_bytes()
+    assert found["lib/slabtest.ko"] == b"module!!"
+    assert f"-initrd {build / IMAGE}" in shown[-1]

@@ -60,6 +60,18 @@ def test_a_tree_that_is_not_there_costs_nothing(slqb: Command, tmp_path: Path) -
     assert not (tmp_path / "runs").exists()
 
 
+def test_one_failure_that_cells_share_is_told_once(places: Places) -> None:
+    recorder = record.begin(places, ("slqb",), 1)
+    why = "cannot build k: a.c:1: error\nlog: l"
+    for name in ("k-2n", "k-4n"):
+        cell = CellRecord(name=name, kernel="k", machine="m", topology="t")
+        recorder.add(cell.model_copy(update={"outcome": "BUILD", "reason": why}))
+    recorder.add(CellRecord(name="o-2n", kernel="o", machine="m", topology="t", outcome="FAIL"))
+    told = "\n".join(lines(recorder.record, recorder.folder))
+    assert told.count("log: l") == 1
+    assert f"k-2n, k-4n: BUILD: {why}\no-2n: FAIL\n" in told
+
+
 def test_the_accelerator_is_said_in_a_short_line() -> None:
     long = Accelerator(TCG, "kvm does not work here: " + "x" * 200, "kvm does not work here")
     assert str(long) == "accelerator: tcg (kvm does not work here)"

@@ -2,6 +2,7 @@
 """slqb report: the stored runs."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +60,18 @@ def _list(app: App, form: str) -> None:
     table = Table(*COLUMNS, box=None)
     for row in rows:
         table.add_row(*(str(row[column]) for column in COLUMNS))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def _row(folder: Path) -> dict[str, Any]:
     """One run in a list; one that cannot be read is listed, too."""
     try:
         record = load(folder)
-    except HarnessError as error:
-        return dict.fromkeys(COLUMNS, "") | {"run": folder.name, "what": str(error)}
+    except HarnessError:
+        unread = {"run": folder.name, "state": "unreadable"}
+        return (
+            dict.fromkeys(COLUMNS, "") | unread | {"what": f"`slqb report {folder.name}` says why"}
+        )
     return {
         "run": record.name,
         "state": record.state,

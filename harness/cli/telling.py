@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """How a finished run is told: what went wrong, one line of verdict, where the record lies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -23,9 +23,9 @@ def tell(recorder: Recorder, *, as_json: bool) -> Outcome:
 
 def lines(record: RunRecord, folder: Path, *, every: bool = False) -> Iterator[str]:
     """What went wrong, cell by cell, or all there is to tell, and the verdict."""
-    for cell in record.cells:
-        if every or cell.outcome != Outcome.PASS.name:
-            yield from cell_lines(cell, every=every)
+    told = [cell for cell in record.cells if every or cell.outcome != Outcome.PASS.name]
+    for alike in _alike(told):
+        yield from cell_lines(*alike, every=every)
     if record.outcome not in (None, Outcome.PASS.name) and (folder / SCRIPT).is_file():
         yield f"repeat it: {folder / SCRIPT}"
     yield verdict_line(record)
@@ -40,10 +40,21 @@ def measure_lines(record: RunRecord) -> Iterator[str]:
         yield f"{name}: {'; '.join(told)}"
 
 
-def cell_lines(cell: CellRecord, *, every: bool = False) -> Iterator[str]:
-    """One boot, with the tests that failed, or with every test."""
+def _alike(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, ...]]:
+    """Cells that never came to boot share what kept them from it."""
+    groups: dict[tuple[str, ...], list[CellRecord]] = {}
+    for cell in cells:
+        unborn = bool(cell.reason) and not cell.argv
+        key = (cell.kernel, str(cell.outcome), cell.reason) if unborn else (cell.name,)
+        groups.setdefault(key, []).append(cell)
+    return (tuple(group) for group in groups.values())
+
+
+def cell_lines(cell: CellRecord, *others: CellRecord, every: bool = False) -> Iterator[str]:
+    """One boot, with the tests that failed, or with every test; or several that never were."""
     reason = f": {cell.reason}" if cell.reason else ""
-    yield f"{cell.name}: {cell.outcome or cell.status}{reason}"
+    names = ", ".join(one.name for one in (cell, *others))
+    yield f"{names}: {cell.outcome or cell.status}{reason}"
     for case in cell.cases:
         if every or case.status in ("fail", "missing"):
             yield f"  {case.status:>8}  {case.path}" + (f": {case.reason}" if case.reason else "")
