@@ -180,6 +180,8 @@ class Checkout(Origin):
             if error.outcome is not Outcome.TREE:
                 raise
             why = error.tail.splitlines()[0] if error.tail else error.reason
+            if "not a git repository" in why:
+                raise UserError(f"{self.path} is no git repository: it has no {name!r}") from error
             if "Needed a single revision" in why:
                 raise UserError(f"{self.path} has no revision {name!r}") from error
             raise TreeError(f"{self.path}: {why}") from error

@@ -289,7 +289,9 @@ def keep(file: Path, folder: Path, name: str, places: Places) -> str:
 
 def runs(places: Places) -> tuple[Path, ...]:
     """The folders of all runs, the oldest first."""
-    return tuple(sorted(path.parent for path in places.runs.glob(f"*/{RESULT}")))
+    if not places.runs.exists():
+        return ()
+    return tuple(one for one in sorted(places.runs.iterdir()) if (one / RESULT).is_file())
 
 
 def find_run(places: Places, name: str | None) -> Path:

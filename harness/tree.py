@@ -71,12 +71,19 @@ def check_tree(spec: str, places: Places) -> None:
 
 def locate(spec: str, store: Store) -> Origin:
     """What a tree's name on the command line means."""
+    try:
+        return _located(spec, store)
+    except PermissionError as error:
+        raise UserError(f"no tree {spec!r}: {error.strerror}: {error.filename}") from error
+
+
+def _located(spec: str, store: Store) -> Origin:
     if spec.startswith("debian:"):
         package = Package(spec.removeprefix("debian:"))
         package.check(store)
         return package
     path = Path(spec).expanduser().absolute()
-    if path.is_dir():
+    if spec and path.is_dir():
         return Checkout(path) if (path / ".git").exists() else Directory(path)
     if path.is_file():
         return Tarball(path)

@@ -47,6 +47,8 @@ def test_no_command_at_all_shows_the_help(slqb: Command) -> None:
         (("nonsense",), "No such command 'nonsense'"),
         (("tree", "get"), "Missing argument 'TREE'. See `slqb tree get --help`."),
         (("series", "--outpt", "x"), "No such option '--outpt'. Did you mean '--output'?"),
+        (("tree", "describe", ""), "no tree ''"),
+        (("tree", "get", ".@v1"), "is no git repository: it has no 'v1'"),
         (("series",), "say where the series goes: --output DIR, --branch NAME, or both"),
         (("tree", "describe", "nowhere"), "no tree 'nowhere'"),
         (("series", "-o", "x", "--templates", "gone"), "Directory 'gone' does not exist"),
@@ -120,6 +122,33 @@ def test_a_cache_that_cannot_be_written_is_exit_8(slqb: Command, toy_tree: Path)
     assert "cannot make the folder /proc/nothing" in said(answer, 8)
 
 
+WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+def test_what_may_not_be_read_is_one_line(tmp_path: Path) -> None:
+    for name in ("secret", "runs"):
+        (tmp_path / name).mkdir(mode=0)
+
+    def denied(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = (
+            *(WITHOUT_RIGHTS if os.getuid() == 0 else ()),
+            Path(sys.executable).with_name("slqb"),
+        )
+        return subprocess.run(
+            (*command, *words),
+            cwd=tmp_path,
+            env=sealed(tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for words in (("tree", "get", "secret"), ("run", "--tree", "secret/linux")):
+        assert "no tree 'secret" in said(denied(*words), 2)
+    assert "cannot read secret/log: Permission denied" in said(denied("parse", "secret/log"), 2)
+    assert f"Permission denied: {tmp_path}/runs" in said(denied("report", "list"), 8)
+
+
 def test_get_list_describe(slqb: Command, toy_tree: Path) -> None:
     name = slqb("-q", "tree", "get", toy_tree).stdout.strip()
     assert name.startswith("dir-6.1.7-toy-")
@@ -189,6 +218,19 @@ def test_flags_beat_environment_beats_config(slqb: Command, toy_tree: Path, tmp_
     assert slqb("series", env=env).stdout.startswith("from-variable/")
     assert slqb("series", "-o", "from-flag", env=env).stdout.startswith("from-flag/")
     assert json.loads(slqb("tree", "list").stdout)[0]["release"] == "6.1.7-toy"
+
+
+def test_a_list_in_the_file_is_a_list_of_an_option(
+    slqb: Command, toy_tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text(
+        '[run]\ntopology = ["2n", "4n"]\nappend = ["a", "b"]\npristine = true\naccel = "tcg"\n'
+    )
+    words = ("--tree", toy_tree, "--allocator", "slub", "--dry-run")
+    answer = slqb("-q", "--config", "mine.toml", "run", *words)
+    shown = [line for line in answer.stdout.splitlines() if line.startswith("qemu-system")]
+    assert ["nodeid=3" in line for line in shown] == [False, True]
+    assert all(line.endswith(" a b'") for line in shown)
 
 
 def test_a_config_file_may_be_named(slqb: Command, tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def test_a_test_is_repeated_from_the_record_alone(
         (("--case", ""), "--case '': a pattern without blanks is needed"),
         (("--case", "a b"), "--case 'a b': a pattern without blanks is needed"),
         (("--silence", "0"), "'--silence': 0.0 is not in the range"),
+        (
+            ("--deadline", "nan"),
+            "'--deadline': nan is no number of seconds. See `slqb boot --help`.",
+        ),
+        (("--deadline", "inf"), "'--deadline': inf is no number of seconds. See"),
         (("--suite", "soap"), "'soap' is not one of"),
         (("--seed", "-1"), "'--seed': -1 is not in the range"),
     ],

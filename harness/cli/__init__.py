@@ -111,14 +111,15 @@ def _defaults(
     ctx: click.Context, command: click.Command, table: dict[str, Any], where: str
 ) -> dict[str, Any]:
     """The table by click's own names; one that no option has is a mistake, not a comment."""
-    names = {_plain(option): param.name for param in command.params for option in param.opts}
+    params = {_plain(option): param for param in command.params for option in param.opts}
     result: dict[str, Any] = {}
     for key, value in table.items():
         inner = command.get_command(ctx, key) if isinstance(command, click.Group) else None
         if inner is not None and isinstance(value, dict):
             result[key] = _defaults(ctx, inner, value, f"{where} {key}")
-        elif name := names.get(_plain(key)):
-            result[name] = value
+        elif (param := params.get(_plain(key))) and param.name:
+            listed = isinstance(value, list) and not param.multiple
+            result[param.name] = ",".join(map(str, value)) if listed else value
         else:
             raise UserError(f"{where}` has no option {key!r}")
     return result
@@ -192,8 +193,9 @@ def answer(argv: Sequence[str]) -> int:
         error.show()
         return Outcome.USAGE.exit_code
     except click.UsageError as error:
-        where = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
-        return _say(error.format_message() + where, Outcome.USAGE)
+        said = error.format_message().rstrip(".")
+        where = f". See `{error.ctx.command_path} --help`." if error.ctx else ""
+        return _say(said + where, Outcome.USAGE)
     except click.ClickException as error:
         return _say(error.format_message(), Outcome.USAGE)
     except BrokenPipeError:

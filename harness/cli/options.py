@@ -4,6 +4,7 @@
 import random
 import sys
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,22 @@ from harness.cli import completion
 from harness.errors import UserError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-PATIENCE = click.FloatRange(min=0, min_open=True)
+
+
+class Seconds(click.FloatRange):
+    """Some time, however long; neither none nor for ever."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As a range does, which lets `nan` pass."""
+        seconds = float(super().convert(value, param, ctx))
+        if not isfinite(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
+PATIENCE = Seconds(min=0, min_open=True)
 
 _ASKING = (
     click.option(
