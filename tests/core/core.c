@@ -5,6 +5,8 @@
  */
 #include <mm/slqb.c>
 
+#include <stdio.h>
+
 /* Each object of a slab has a bit in the rows of the slab's pages. */
 #define ROW	(PAGE_SIZE / 8 / 64)
 
@@ -24,7 +26,11 @@ void core_boot(void)
 
 void core_trim_period(unsigned int ms)
 {
-	slqb_trim_ms = ms;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", ms);
+	if (set_trim_ms(text, &param_trim_ms))
+		fail("a period of %s ms is refused", text);
 }
 
 int core_home_of_node(int node)

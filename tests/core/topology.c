@@ -3,9 +3,11 @@
 #include <linux/cpu.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MOST_CALLS	16
@@ -32,6 +34,16 @@ int kstrtouint(const char *text, unsigned int base, unsigned int *result)
 
 	*result = strtoul(text, &end, base);
 	return end == text || *end ? -EINVAL : 0;
+}
+
+int param_set_uint(const char *text, const struct kernel_param *param)
+{
+	return kstrtouint(text, 0, param->arg);
+}
+
+int param_get_uint(char *buffer, const struct kernel_param *param)
+{
+	return sprintf(buffer, "%u\n", *(unsigned int *)param->arg);
 }
 
 void machine_initcall(int level, int (*call)(void))

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "guest.h"
@@ -79,6 +80,72 @@ void check_trim_returns(struct check *check)
 		check_fail(check, "objects are not to be had");
 	module_order("release");
 	trim_wait(check);
+}
+
+static const char period_path[] = "/sys/module/slqb/parameters/trim_ms";
+
+/* Whether the slabs of objects that are freed now go away within so many milliseconds. */
+static bool trimmed_within(struct check *check, unsigned int limit)
+{
+	struct slab_line line = { .slabs = 1 };
+
+	if (module_order("hold 20000"))
+		check_fail(check, "objects are not to be had");
+	module_order("release");
+	for (double end = seconds_now() + limit / 1000.0; line.slabs && seconds_now() < end;) {
+		cpus_visit();
+		sleep_ms(20);
+		if (!slabinfo_find(held_cache, &line))
+			check_fail(check, "%s has left slabinfo", held_cache);
+	}
+	return !line.slabs;
+}
+
+static void period_refused(struct check *check, const char *value)
+{
+	long before = text_number(period_path);
+
+	if (!text_write(period_path, value) || text_number(period_path) != before)
+		check_fail(check, "a period of '%s' is taken", value);
+}
+
+/*
+ * Guards: a period that is written holds from then on, on all CPUs, however long the one before
+ * was; 0 is never. A long one is there while a short one is set, and that was waited for already.
+ */
+void check_trim_period(struct check *check)
+{
+	const unsigned int soon = 1500;
+	long before = text_number(period_path);
+
+	if (!slqb_promises(check))
+		return;
+	if (before != (long)check->words->trim_ms)
+		check_fail(check, "%s says %ld, %u was asked for", period_path, before,
+			   check->words->trim_ms);
+	period_refused(check, "soon");
+	period_refused(check, "-1");
+	period_refused(check, "4294967296");
+
+	text_write(period_path, "100000000");
+	if (trimmed_within(check, 300))
+		check_fail(check, "a pass comes at once in a day-long period");
+	text_write(period_path, "50");
+	if (!trimmed_within(check, soon))
+		check_fail(check, "no pass within %u ms in a period of 50", soon);
+	text_write(period_path, "0");
+	if (text_number(period_path) || trimmed_within(check, 500))
+		check_fail(check, "a pass comes where there shall be none");
+	text_write(period_path, "50");
+	if (!trimmed_within(check, soon))
+		check_fail(check, "no pass within %u ms after there were none", soon);
+
+	if (before >= 0) {
+		char text[24];
+
+		snprintf(text, sizeof(text), "%ld", before);
+		text_write(period_path, text);
+	}
 }
 
 /*
