@@ -46,8 +46,7 @@ int main(int argc, char **argv)
 	if (buf[len])
 		return 1;
 	fputs(buf, stdout);
-	(void)debugfs_slab_add;
-	(void)debugfs_slab_init;
+	(void)debugfs_add_stats;
 	return 0;
 }
 """

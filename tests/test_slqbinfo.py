@@ -184,13 +184,17 @@ def test_shrink_and_validate_write_one(tool: Path, root: Path) -> None:
 
 
 def test_traces_where_users_are_tracked(tool: Path, root: Path) -> None:
-    assert printed(tool, root, "-t") == []
+    refused = ran(tool, root, "-t")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "slqb_debug=U" in refused.stderr
     (root / "kernel/slab/large/store_user").write_text("1\n")
     traces = root / "kernel/debug/slab/large"
     traces.mkdir(parents=True)
     for name in ("alloc", "free"):
         (traces / f"{name}_traces").write_text(f"12 who_{name}+0x1/0x2\n")
-    text = ran(tool, root, "-t").stdout
+    shown = ran(tool, root, "-t")
+    text = shown.stdout
+    assert (shown.returncode, shown.stderr) == (0, "")
     assert "large: alloc_traces\n12 who_alloc" in text
     assert "large: free_traces\n12 who_free" in text
 

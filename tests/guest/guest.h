@@ -182,6 +182,10 @@ void check_merge(struct check *check);
 void check_unreclaimable(struct check *check);
 void check_memcg_selftest(struct check *check);
 
+/* users.c: who has the objects */
+bool users_shown(const char *cache);
+void check_alloc_traces(struct check *check);
+
 /* user.c */
 unsigned int user_wanted(const struct words *words);
 bool user_run(const struct words *words);

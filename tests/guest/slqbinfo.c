@@ -260,8 +260,22 @@ static void check_orders(struct check *check)
 	run_tool("-l", NULL, NULL);
 	if (after(held_cache))
 		check_fail(check, "-l lists an empty cache");
-	run_tool("-t", NULL, NULL);
-	expect_status(check, "-t", 0);
+}
+
+/* Who has the objects is told where that is remembered, and the kernel shows it. */
+static void check_tracking(struct check *check)
+{
+	bool tracked = cache_value(held_cache, "store_user") == 1;
+	bool shown = users_shown(held_cache);
+	const char *traces;
+
+	run_tool("-t", NULL, ONE_CACHE);
+	expect_status(check, "-t", tracked && shown ? 0 : 1);
+	traces = strstr(printed.text, "slabtest_held: alloc_traces\n");
+	if (!traces != !shown)
+		check_fail(check, "-t: %.300s", printed.text);
+	else if (traces && strtol(strchr(traces, '\n'), NULL, 10) != module_state("held"))
+		check_fail(check, "-t: not %ld: %.300s", module_state("held"), traces);
 }
 
 /* Guards: lists say what there is, options do what they say, and wrong ones are refused. */
@@ -284,6 +298,7 @@ void check_slqbinfo_options(struct check *check)
 	held_nodes(&nodes);
 	if (!strstr(printed.text, "objects"))
 		check_fail(check, "-n: %.300s", printed.text);
+	check_tracking(check);
 	check_orders(check);
 	run_tool("-q", NULL, NULL);
 	expect_status(check, "-q", 2);

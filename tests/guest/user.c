@@ -26,6 +26,7 @@ static const struct check_case cases[] = {
 	{ "slqbinfo_report", check_slqbinfo_report },
 	{ "slqbinfo_activity", check_slqbinfo_activity },
 	{ "slqbinfo_options", check_slqbinfo_options },
+	{ "alloc_traces", check_alloc_traces },
 	{ "node_counters", check_node_counters },
 	{ "memory_returns", check_memory_returns },
 	{ "trim_returns", check_trim_returns },

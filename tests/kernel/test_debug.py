@@ -136,6 +136,6 @@ def test_the_suites_of_the_allocator_pass(
     status, record = Images(kernel.image, sound.initramfs).boot("--suite", "kunit", *words)
     assert status == 0, record["reason"]
     cases = {case["path"]: case["status"] for case in record["cells"][0]["cases"]}
-    assert len([path for path in cases if path.startswith("slqb_faults.")]) == 15
+    assert len([path for path in cases if path.startswith("slqb_faults.")]) == 18
     assert len([path for path in cases if path.startswith("slqb_structure.")]) == 7
     assert set(cases.values()) == {"pass"}

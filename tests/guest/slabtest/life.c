@@ -51,6 +51,8 @@ static void breed(struct st_worker *worker)
 		if (!st_check(worker->t, row[i], "no object"))
 			break;
 		st_fill(worker->t, row[i], SIZE);
+		/* Locks that emulated CPUs queue for can take them long. */
+		cond_resched();
 	}
 }
 
@@ -67,6 +69,7 @@ static void cull(struct st_worker *worker)
 		st_spend(worker->t, row[i], SIZE);
 		kmem_cache_free(herd->cache, row[i]);
 		row[i] = NULL;
+		cond_resched();
 	}
 }
 
