@@ -31,6 +31,9 @@ VARIANTS = {
     "leaks": ("debug", ("DEBUG_KMEMLEAK=y",)),
     "no hotplug": ("lean", ("MEMORY_HOTPLUG=n", "MEMORY_HOTREMOVE=n")),
     "no proc": ("lean", ("PROC_FS=n", "PROC_SYSCTL=n")),
+    "all watched": ("lean", ("SLQB_DEBUG_ON=y",)),
+    "none watched": ("debug", ("SLQB_DEBUG=n",)),
+    "users shown": ("lean", ("DEBUG_FS=y",)),
     "real time": ("lean", ("PREEMPT_RT=y", "PREEMPT_NONE=n")),
 }
 SOON = ("lean", "no nodes", "KASAN")
