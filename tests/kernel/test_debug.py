@@ -27,6 +27,12 @@ def sound(linux: Tree, real_places: Places) -> Images:
     return images(linux, real_places, "slqb")
 
 
+@pytest.fixture(scope="module")
+def checked(linux: Tree, real_places: Places) -> Images:
+    """The kernel with checks of its own, which has debugfs."""
+    return images(linux, real_places, "slqb", config="debug")
+
+
 def complaints(record: dict[str, Any]) -> list[dict[str, Any]]:
     [cell] = record["cells"]
     found = cell["complaints"]
@@ -42,16 +48,33 @@ def console(record: dict[str, Any]) -> str:
 
 
 def test_objects_stay_what_they_are_with_the_whole_system_watched(sound: Images) -> None:
-    status, record = sound.boot(*ON, "--case", "slabtest.k*")
+    status, record = sound.boot(*ON, "--case", "slabtest.*")
     assert status == 0, record["reason"]
+    assert len([case for case in record["cells"][0]["cases"] if case["status"] == "pass"]) > 40
 
 
 @pytest.mark.soak
-def test_every_case_passes_with_the_whole_system_watched(sound: Images) -> None:
-    status, record = sound.boot(*ON)
+@pytest.mark.parametrize("topology", ["2n", "memoryless"])
+def test_every_case_passes_with_the_whole_system_watched(topology: str, sound: Images) -> None:
+    status, record = sound.boot(*ON, "--topology", topology)
     assert status == 0, record["reason"]
     statuses = [case["status"] for case in record["cells"][0]["cases"]]
-    assert statuses.count("pass") > 60
+    assert statuses.count("pass") > 70
+
+
+@pytest.mark.soak
+def test_every_case_passes_with_checks_of_both_kinds(checked: Images) -> None:
+    status, record = checked.boot(*ON)
+    assert status == 0, record["reason"]
+
+
+def test_who_has_the_objects_is_told(checked: Images) -> None:
+    words = ("--append", "slqb_debug=U,slabtest_held", "--case", "user.alloc_traces")
+    status, record = checked.boot(*words)
+    assert status == 0, record["reason"]
+    assert {"user.alloc_traces": "pass"}.items() <= {
+        case["path"]: case["status"] for case in record["cells"][0]["cases"]
+    }.items()
 
 
 def test_some_caches_are_watched_by_name(sound: Images) -> None:
