@@ -137,6 +137,7 @@ void cache_path(char *path, size_t size, const char *cache, const char *file);
 bool cache_number_parse(const char *text, struct cache_number *number);
 int cache_number_read(const char *cache, const char *file, struct cache_number *number);
 long cache_value(const char *cache, const char *file);
+bool cache_is_watched(const char *cache);
 int cache_set(const char *cache, const char *file, const char *value);
 bool cache_files_promised(struct check *check);
 bool counters_promised(struct check *check);
