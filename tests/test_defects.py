@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
+from harness.cases import GUEST
 from tests.core.test_histories import FAULTS
 from tests.kernel.faults import read_faults
-from tests.test_guest import CASES, GUEST
+from tests.test_guest import CASES
 
 TESTS = Path(__file__).parent
 ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
