@@ -275,9 +275,12 @@ def keep(file: Path, folder: Path, name: str, places: Places) -> str:
     stored = made(places.runs / STORE) / digest
     if not stored.exists():
         fresh = stored.with_name(f".{digest}.{os.getpid()}.{threading.get_ident()}")
-        shutil.copyfile(file, fresh)
-        fresh.chmod(0o444)
-        fresh.replace(stored)
+        try:
+            shutil.copyfile(file, fresh)
+            fresh.chmod(0o444)
+            fresh.replace(stored)
+        finally:
+            fresh.unlink(missing_ok=True)
     kept = made(folder) / name
     kept.unlink(missing_ok=True)
     try:

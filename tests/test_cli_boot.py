@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from harness.child import DISK_FULL
 from harness.record import RESULT
 from tests.conftest import Command, sealed
 from tests.fakes import FAILS, GUEST, PASSES, alive, fake_kernel, fake_qemu
 
+SLQB = Path(sys.executable).with_name("slqb")
 HANGS = "echo $$ > {folder}/pid; exec sleep 300"
 
 
@@ -238,6 +240,27 @@ def test_report_shows_and_lists(slqb: Command, kernel: Path, tmp_path: Path) -> 
     assert json.loads(slqb("report", "--format", "json").stdout) == last_record(tmp_path)
     [row] = json.loads(slqb("report", "list", "--format", "json").stdout)
     assert (row["outcome"], row["boots"]) == ("FAIL", 1)
+
+
+SMALL_DISK = (
+    'mkdir "$SLQB_RUNS" && mount -t tmpfs -o size=1m slqb-test "$SLQB_RUNS" && "$@"; echo $?'
+)
+
+
+def test_a_full_disk_closes_the_record(slqb: Command, kernel: Path, tmp_path: Path) -> None:
+    kernel.with_name("initramfs").write_bytes(b"070701" + bytes(3_000_000))
+    command = words(kernel, fake_qemu(tmp_path, PASSES))
+    script = f'{SMALL_DISK}; "$1" report list'
+    done = subprocess.run(
+        ("unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", SLQB, "-q", *command),
+        env=sealed(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines() == [f"slqb: {DISK_FULL}"]
+    status, _, row = done.stdout.splitlines()
+    assert (status, row.split()[1:3]) == ("8", ["finished", "HOST"])
 
 
 @pytest.mark.parametrize("content", [b"{}", b"", b"\xff\xfe", b'{"schema": "slqb-run/0"}', b"[1"])
