@@ -302,7 +302,7 @@ def test_an_interrupt_is_exit_130_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("slqb se", ["series"]),
+        ("slqb se", ["series", "send"]),
         ("slqb run --topology me", ["memoryless"]),
         ("slqb run --topology 2n,4", ["2n,4n"]),
         ("slqb run --config lean,le", ["lean,lean"]),
