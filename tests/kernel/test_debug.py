@@ -63,9 +63,19 @@ def test_every_case_passes_with_the_whole_system_watched(topology: str, sound: I
 
 
 @pytest.mark.soak
-def test_every_case_passes_with_checks_of_both_kinds(checked: Images) -> None:
-    status, record = checked.boot(*ON)
+@pytest.mark.parametrize("cases", ["slabtest.*", "user.*"])
+def test_every_case_passes_with_checks_of_both_kinds(cases: str, checked: Images) -> None:
+    status, record = checked.boot(*ON, "--case", cases)
     assert status == 0, record["reason"]
+
+
+@pytest.mark.soak
+def test_what_is_traced_is_told(sound: Images) -> None:
+    words = ("--append", "slqb_debug=T,slabtest_brief", "--case", "user.sysfs_lifecycle")
+    _, record = sound.boot(*words)
+    said = console(record)
+    for what in ("allocated", "freed"):
+        assert re.search(rf"TRACE slabtest_brief: {what} 0x\w+, \d+ of \d+ in use", said)
 
 
 def test_who_has_the_objects_is_told(checked: Images) -> None:
