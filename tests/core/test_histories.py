@@ -83,7 +83,8 @@ FAULTS = {
     "a slab that is freed with an object in use": Fault(
         r"^\tif \(slab->inuse == 1\) \{",
         "\tif (slab->inuse <= 2) {",
-        r"freed with 1 objects in use|is no object|in a list that does not own|signal",
+        r"freed with 1 objects in use|is no object|in a list that does not own|signal"
+        r"|is not where an object of \w+ begins",
     ),
     "a splice that is off by one": Fault(
         r"^\tto->nr \+= from->nr;",

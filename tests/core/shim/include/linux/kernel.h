@@ -32,6 +32,7 @@ typedef struct {
 #define fallthrough		__attribute__((fallthrough))
 #define __maybe_unused		__attribute__((unused))
 #define __printf(a, b)		__attribute__((format(printf, a, b)))
+#define __cold			__attribute__((cold))
 #define __read_mostly
 #define __ro_after_init
 #define __init
