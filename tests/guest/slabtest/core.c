@@ -55,6 +55,7 @@ static const struct st_case * const nouns[] = {
 	storm_cases,
 	harden_cases,
 	reserve_cases,
+	pair_cases,
 	plant_cases,
 };
 

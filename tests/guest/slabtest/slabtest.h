@@ -50,6 +50,7 @@ extern const struct st_case context_cases[];
 extern const struct st_case storm_cases[];
 extern const struct st_case harden_cases[];
 extern const struct st_case reserve_cases[];
+extern const struct st_case pair_cases[];
 extern const struct st_case plant_cases[];
 
 /* core.c */
