@@ -3,15 +3,16 @@
 
 fragment:   line*
 line:       directive | setting | comment | ''
-directive:  '#:' ('uses' NAME* | 'overrides' NAME* | 'objects' NUMBER)
+directive:  '#:' ('uses' NAME* | 'overrides' NAME* | 'programs' NAME* | 'objects' NUMBER)
 setting:    'CONFIG_' SYMBOL '=' value | '# CONFIG_' SYMBOL ' is not set'
 value:      'y' | 'm' | 'n' | NUMBER | '"' text '"'
 comment:    '#' anything else
 
 `uses` brings other fragments along. Fragments that disagree are an error naming both lines,
 whatever their order, unless one of the two declares that it `overrides` the other's file
-(`*`: any). So the result never depends on the order in which fragments are named. `objects`
-is about how many a build from nothing compiles: the first build has no other to go by.
+(`*`: any). So the result never depends on the order in which fragments are named. `programs`
+are those of the host that the guest gets (borrow.py). `objects` is about how many a build from
+nothing compiles: the first build has no other to go by.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Fragment:
     settings: tuple[Setting, ...]
     uses: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
     objects: int = 0
 
     @property
@@ -88,7 +90,7 @@ def config_line(symbol: str, value: str) -> str:
 def parse(name: str, file: str, lines: Iterable[str]) -> Fragment:
     """Read the lines of one fragment."""
     settings: list[Setting] = []
-    said: dict[str, list[str]] = {"uses": [], "overrides": [], "objects": []}
+    said: dict[str, list[str]] = {"uses": [], "overrides": [], "programs": [], "objects": []}
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
         if found := SETTING.fullmatch(line) or UNSET.fullmatch(line):
@@ -101,7 +103,8 @@ def parse(name: str, file: str, lines: Iterable[str]) -> Fragment:
                 f"{file}:{number}: not a Kconfig setting: {line!r}; write CONFIG_NAME=value"
             )
     objects = int(said["objects"][-1]) if said["objects"] else 0
-    return Fragment(name, tuple(settings), tuple(said["uses"]), tuple(said["overrides"]), objects)
+    uses, overrides, programs = (tuple(said[one]) for one in ("uses", "overrides", "programs"))
+    return Fragment(name, tuple(settings), uses, overrides, programs, objects)
 
 
 def _direct(said: dict[str, list[str]], verb: str, words: list[str], where: str) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's initramfs: a static /init, the tool of the series, the tree's own test programs
-and the test modules, in a cpio archive.
+"""The guest's initramfs: a static /init, the tool of the series, the tree's own test programs,
+the test modules, and what the configuration borrows from the host, in a cpio archive.
 
 archive:  entry* trailer       entry: header name padding content padding
 header:   '070701' and 13 numbers of 8 hexadecimal digits
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from harness import child
+from harness.borrow import borrowed, programs_of
 from harness.diagnostics import diagnostics, told
 from harness.errors import BuildError, HarnessError, Outcome
 from harness.kbuild import Kbuild, held, write_if_changed
@@ -57,7 +59,8 @@ def build_initramfs(
     with held(kernel.build, progress):
         init, tools = _build_programs(kernel, guest)
         image = kernel.build / IMAGE
-        write_if_changed(image, archive(entries(init, modules, tools)))
+        more = borrowed(programs_of(kernel.spec.config), kernel.spec.arch)
+        write_if_changed(image, archive(entries(init, modules, tools, more)))
     return image
 
 
@@ -103,13 +106,20 @@ def _failure(log: Path, error: child.CommandError) -> HarnessError:
     return BuildError(f"cannot build the guest's init: {lines[0]}\nlog: {log}\nrepeat: {repeat}")
 
 
-def entries(init: Path, modules: Iterable[Path], tools: Iterable[Path] = ()) -> tuple[Entry, ...]:
+def entries(
+    init: Path,
+    modules: Iterable[Path],
+    tools: Iterable[Path] = (),
+    borrowed: Mapping[str, Path] = MappingProxyType({}),
+) -> tuple[Entry, ...]:
     """What the guest finds when it starts."""
     files = [Entry("init", stat.S_IFREG | 0o755, init.read_bytes()), CONSOLE]
     for tool in tools:
         files.append(Entry(f"bin/{tool.name}", stat.S_IFREG | 0o755, tool.read_bytes()))
     for module in modules:
         files.append(Entry(f"lib/{module.name}", stat.S_IFREG | 0o644, module.read_bytes()))
+    for name, path in borrowed.items():
+        files.append(Entry(name, stat.S_IFREG | 0o755, path.read_bytes()))
     names = {*FOLDERS, *(str(parent) for one in files for parent in Path(one.name).parents)} - {"."}
     folders = (Entry(name, stat.S_IFDIR | 0o755) for name in names)
     return tuple(sorted((*folders, *files), key=lambda one: one.name))

@@ -103,3 +103,11 @@ def test_a_dry_run_prints_the_commands_that_make_it(
     assert found["init"] == (build / "init/init").read_bytes()
     assert found["lib/slabtest.ko"] == b"module!!"
     assert f"-initrd {build / IMAGE}" in shown[-1]
+
+
+def test_what_is_borrowed_keeps_its_place(files: tuple[Path, Path]) -> None:
+    init, library = files
+    names = {one.name: one for one in entries(init, (), (), {"lib64/ld.so.2": library})}
+    assert {"init", "lib64", "lib64/ld.so.2"} <= names.keys()
+    assert names["lib64/ld.so.2"].content == b"module!!"
+    assert names["lib64/ld.so.2"].mode & 0o111

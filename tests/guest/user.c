@@ -35,6 +35,7 @@ static const struct check_case cases[] = {
 	{ "queue_bound", check_queue_bound },
 	{ "slabinfo_bytes", check_slabinfo_bytes },
 	{ "churn", check_churn },
+	{ "busy", check_busy },
 	{ "memcg_charge", check_memcg_charge },
 	{ "memcg_selftest", check_memcg_selftest },
 	{ "failslab", check_failslab },

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A distribution's kernel with a distribution's programs at work: a minute, and ten in a soak.
+
+The guest judges (tests/guest/busy.c): nothing may be lost, and the books must agree. The same is
+asked of SLUB.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.initramfs import build_initramfs
+from harness.kernel import KernelSpec
+from harness.module import build_modules
+from harness.places import Places
+from harness.worktree import Rendered
+from tests.kernel.conftest import Build
+from tests.kernel.test_planted import GUEST, QUIET, Images
+
+pytestmark = pytest.mark.kernel
+CASE = "user.busy"
+MOST = {"quick": 600, "soak": 3600}
+
+
+def busy(
+    allocator: str, scale: str, build: Build, rendered: Rendered, places: Places
+) -> dict[str, Any]:
+    """The record of a boot that did nothing else."""
+    kernel = build(KernelSpec(allocator=allocator, config="distro"))
+    modules = build_modules(kernel, rendered.source, GUEST, places, QUIET)
+    images = Images(kernel.image, build_initramfs(kernel, modules, GUEST, places, QUIET))
+    files = ("--kernel", images.kernel, "--initramfs", images.initramfs)
+    words = ("--suite", "guest", "--case", CASE, "--scale", scale, "--trim-ms", "200")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("slqb"), "boot", *files, "--json", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=MOST[scale],
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    record: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == 0, record["reason"]
+    [cell] = record["cells"]
+    assert {case["path"]: case["status"] for case in cell["cases"]}[CASE] == "pass"
+    return record
+
+
+def test_a_minute_of_work_leaves_nothing_behind(
+    build: Build, rendered: Rendered, real_places: Places
+) -> None:
+    busy("slqb", "quick", build, rendered, real_places)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("allocator", ["slqb", "slub"])
+def test_ten_minutes_of_work_leave_nothing_behind(
+    allocator: str, build: Build, rendered: Rendered, real_places: Places
+) -> None:
+    busy(allocator, "soak", build, rendered, real_places)
