@@ -29,6 +29,7 @@ test: setup ## set up, then run the tests: what CI runs
 
 .PHONY: soak
 soak: setup ## everything and long: all configs, topologies and allocators
+	@$(PYTHON) harness/host.py --install --soak
 	@$(BIN)/pytest -m ''
 	@$(BIN)/slqb run --scale soak --config lean,debug --allocator slqb \
 		--topology uma,2n,4n,asym,memoryless,cpuless,altix,plugged $(ARGS)

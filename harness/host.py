@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What this host needs, from configs/host.toml: what is missing, and installing it.
 
-    python3 harness/host.py              say what is missing; exit 8 if something is
-    python3 harness/host.py --install    install it, as root or by way of sudo
+    python3 harness/host.py                    say what is missing; exit 8 if something is
+    python3 harness/host.py --install          install it, as root or by way of sudo
+    python3 harness/host.py --install --soak   what only `make soak` needs, too
 
 Uses Python's own library only and nothing else of the package, because it runs before there
 is a virtual environment. With nothing missing it says nothing and takes a blink.
@@ -36,6 +37,7 @@ class Need:
     file: str = ""
     module: str = ""
     without: str = ""
+    soak: bool = False
 
     @property
     def is_option(self) -> bool:
@@ -107,11 +109,12 @@ def install(needs: Sequence[Need], which: Which = shutil.which) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The script's exit status."""
-    if arguments not in ([], ["--install"]):
-        return _refuse("usage: python3 harness/host.py [--install]", 2)
+    if arguments not in ([], ["--install"], ["--install", "--soak"]):
+        return _refuse("usage: python3 harness/host.py [--install [--soak]]", 2)
     if sys.version_info < OLDEST_PYTHON:
         return _refuse(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or later is needed")
-    lacking = missing(load_needs())
+    wanted = [need for need in load_needs() if "--soak" in arguments or not need.soak]
+    lacking = missing(wanted)
     for need in lacking:
         print(f"missing: {need.package} ({need.why})", flush=True)
     if not lacking:

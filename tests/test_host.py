@@ -107,3 +107,9 @@ def test_script_names_each_package_and_the_command(tmp_path: Path) -> None:
 
 def test_script_refuses_what_it_does_not_know() -> None:
     assert script("--instal").returncode == 2
+
+
+def test_what_a_soak_alone_needs_is_an_option() -> None:
+    late = [need for need in load_needs() if need.soak]
+    assert {need.program for need in late} == {"clang", "sphinx-build"}
+    assert all(need.is_option for need in late)

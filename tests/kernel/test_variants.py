@@ -35,8 +35,14 @@ VARIANTS = {
     "none watched": ("debug", ("SLQB_DEBUG=n",)),
     "users shown": ("lean", ("DEBUG_FS=y",)),
     "real time": ("lean", ("PREEMPT_RT=y", "PREEMPT_NONE=n")),
+    "no files": ("lean", ("SLQB_SYSFS=n",)),
+    "no watch": ("lean", ("SLQB_DEBUG=n",)),
+    "watched": ("lean", ("SLQB_DEBUG_ON=y",)),
+    "counters": ("lean", ("SLQB_STATS=y",)),
+    "bare": ("lean+up", ("SLQB_SYSFS=n", "SLQB_DEBUG=n")),
+    "a distribution's": ("distro", ()),
 }
-SOON = ("lean", "no nodes", "KASAN")
+SOON = ("lean", "no nodes", "KASAN", "bare")
 """Those that every run of the tests can wait for."""
 
 
