@@ -183,14 +183,12 @@ void check_merge(struct check *check);
 void check_unreclaimable(struct check *check);
 void check_memcg_selftest(struct check *check);
 
-<<<<<<< HEAD
 /* users.c: who has the objects */
 bool users_shown(const char *cache);
 void check_alloc_traces(struct check *check);
-=======
+
 /* busy.c: a distribution's programs */
 void check_busy(struct check *check);
->>>>>>> 1900b2c (guest: a busy machine with a distribution's kernel and programs leaves nothing behind)
 
 /* user.c */
 unsigned int user_wanted(const struct words *words);
