@@ -182,8 +182,8 @@ static void check_queues(struct kmem_cache *s, struct kmem_cache_list *l,
 	if (l->remote_free.list.nr >= s->freebatch && !l->remote_free_check)
 		fail("an incoming queue of %s has a batch, and nobody will look",
 		     s->name);
-	/* Whoever claims a long queue may move to another CPU before it has flushed it. */
-	if (l->freelist.nr > s->hiwater + 2 * SLQB_PIECE)
+	/* Each task that lengthened a queue may move to another CPU before it has flushed it. */
+	if (l->freelist.nr > s->hiwater + MOST_TASKS * SLQB_PIECE)
 		fail("a free list of %s has %lu objects, its watermark is %u",
 		     s->name, l->freelist.nr, s->hiwater);
 	if (l->remote_free.closed && (l->nr_slabs || l->remote_free.list.nr))

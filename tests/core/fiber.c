@@ -329,7 +329,7 @@ void machine_breathe(void)
 		fail("this takes for ever");
 	if (one_of(machine.chaos))
 		return;
-	if (!one_of(16))
+	if (!one_of(16) && !machine.settling)
 		time_passes(one_of(4));
 	if (preemptible(me) && !me->pinned && me->cpu >= 0 && !one_of(4))
 		me->cpu = any_online_cpu();

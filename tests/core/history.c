@@ -18,7 +18,7 @@ static unsigned int some_gfp(bool atomic)
 
 	if (!one_of(6))
 		gfp |= __GFP_ZERO;
-	if (!one_of(20))
+	if (!one_of(10))
 		gfp |= __GFP_MEMALLOC;
 	return gfp | __GFP_NOWARN;
 }

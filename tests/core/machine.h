@@ -82,6 +82,7 @@ struct machine {
 	int nr_nodes;
 	unsigned long now;
 	unsigned int chaos;		/* 1 in so many breaths switches; 0 is never */
+	bool settling;			/* somebody waits for all to be done: no time passes by itself */
 	unsigned int page_failures;	/* 1 in so many requests fails; 0 is none */
 	bool early;			/* before interrupts are enabled for the first time */
 	bool init_on_alloc;

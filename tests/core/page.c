@@ -7,7 +7,7 @@
 
 #include "poison.h"
 
-#define RESERVE		4	/* pages of a node that only entitled callers get */
+#define RESERVE		16	/* pages of a node that only entitled callers get */
 #define MOST_PAGES	((size_t)MAX_NUMNODES * NODE_PAGES)
 
 struct node {

@@ -170,7 +170,7 @@ FAULTS = {
         r"^(\t\t\tobject = take_from_slab\(s, &n->list, slab\);\n)\t\t\tslqb_stat[^\n]*\n",
         r"\1",
         r"has counted \d+ objects in use",
-        2000,
+        12_000,
     ),
     "an object of the reserves that is freed and not counted": Fault(
         r"^\tslqb_stat\(&n->list, FREE, 1\);\n",

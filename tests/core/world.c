@@ -309,10 +309,13 @@ bool world_destroy(int slot)
 	return true;
 }
 
+/* With a short period and many CPUs there would be a pass to do at any moment, were it not for this */
 void world_settle(void)
 {
+	machine.settling = true;
 	if (!machine_idle(NULL))
 		wait_until(machine_idle, NULL, "the machine to be idle");
+	machine.settling = false;
 }
 
 /* Long enough for two passes of the trim worker of each CPU */
