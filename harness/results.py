@@ -99,7 +99,9 @@ def _take_test(found: Report, test: Test, above: str) -> None:
     before = len(found.cases)
     for block in inside:
         _take_block(found, block, path, test.last)
-    explained = any(case.status in EXPLAINS for case in found.cases[before:])
+    # that a group has no end is told by what has none in it, not by a test that failed
+    why = (Status.MISSING,) if test.status is Status.MISSING else EXPLAINS
+    explained = any(case.status in why for case in found.cases[before:])
     if test.status in BAD and not explained:
         reason = test.reason or "not ok, although every test in it passed"
         found.cases.append(Case(path, test.status, reason, test.first, test.last))

@@ -219,3 +219,10 @@ def test_the_indent_counts_behind_the_prefix() -> None:
     assert bare("[    1.234567]     ok 1 a") == "    ok 1 a"
     assert bare("<6>    ok 1 a") == "    ok 1 a"
     assert bare("[ BUG: Invalid wait context ]") == "[ BUG: Invalid wait context ]"
+
+
+@pytest.mark.parametrize("status", [Status.PASS, Status.KNOWN, Status.FAIL, Status.SKIP])
+def test_a_group_without_an_end_is_told_whatever_became_of_its_tests(status: Status) -> None:
+    lines = block((Tree("group", inside=(Tree("one"), Tree("two", status))),))
+    told = [(case.path, case.status) for case in report(lines[:-1]).cases]
+    assert told[-1] == ("group", Status.MISSING)

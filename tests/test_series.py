@@ -347,19 +347,6 @@ def test_a_real_mail_that_lost_a_stretch_of_its_middle_is_not_taken(
         git(copy, "am", "--quiet", *map(str, mails))
 
 
-@pytest.mark.tree
-def test_the_kernels_own_checkpatch_has_no_complaint(
-    linux: Tree, real_places: Places, tmp_path: Path
-) -> None:
-    """But that MAINTAINERS does not know the new files, which is for the maintainers, and that
-    parameters are documented in a patch of their own."""
-    mails = write_mails(post(linux, real_places, TEMPLATES), tmp_path / "out", PROGRESS)
-    script = pristine(linux, real_places) / "scripts/checkpatch.pl"
-    words = ("perl", script, "--strict", "--no-tree", f"--ignore={IGNORED}", "--terse")
-    for mail in mails[1:]:
-        assert child.run((*words, mail), cwd=tmp_path) == ""
-
-
 def pristine_copy(posting: Posting, folder: Path) -> Path:
     folder.mkdir()
     git(folder, "init", "-q", "-b", "main")

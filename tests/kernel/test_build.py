@@ -70,6 +70,8 @@ def test_symbol_that_cannot_be_is_explained(rendered: Rendered, real_places: Pla
             extra=command_line(["X86_PAE=y", "KASAN=y", "KASAN_HW_TAGS=y"]),
         )
     pae, tags = str(caught.value).splitlines()
-    assert pae.startswith("--set X86_PAE=y: 'CONFIG_X86_PAE=y' did not survive: it is not set; unmet: ")
+    assert pae.startswith(
+        "--set X86_PAE=y: 'CONFIG_X86_PAE=y' did not survive: it is not set; unmet: "
+    )
     assert "X86_32" in pae
     assert "KASAN_HW_TAGS" in tags

@@ -18,7 +18,6 @@ RUNS = {
     "lean": ("--config", "lean", "--topology", "uma,4n,memoryless"),
     "debug": ("--config", "debug", "--topology", "2n,memoryless"),
     "the same tests on SLUB": ("--allocator", "slub", "--topology", "2n"),
-    "a minute of stress": ("--case", "slabtest.storm_*", "--scale", "soak", "--topology", "4n"),
 }
 
 
