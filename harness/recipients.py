@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import child
-from harness.errors import Outcome, UserError
+from harness.errors import Outcome, TreeError, UserError
 from harness.mail import Mail
 
 WORDS = ("--nogit", "--nogit-fallback", "--nogit-chief-penguins", "--roles", "--norolestats")
@@ -36,6 +36,8 @@ def recipients_of(source: Path, mails: Sequence[Mail]) -> Recipients:
     """Everybody whom the MAINTAINERS of that tree names for what the patches touch."""
     patches = [mail.path.absolute() for mail in mails if mail.number]
     script = source / "scripts/get_maintainer.pl"
+    if not script.is_file():
+        raise TreeError(f"this tree has no {script.relative_to(source)}: name people with --to")
     words: tuple[str | Path, ...] = ("perl", script, *WORDS, "--nofixes", *patches)
     said = child.run(words, cwd=source, only_stdout=True, outcome=Outcome.TREE)
     return by_role(said.splitlines())

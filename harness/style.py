@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from harness import child
 from harness.boot import cores
 from harness.child import CommandError
-from harness.errors import Outcome
+from harness.errors import Outcome, TreeError
 from harness.mail import Mail
 from harness.table import read_table
 
 ACCEPTED = "accepted.toml"
+SCRIPT = "scripts/checkpatch.pl"
 SAID = re.compile(
     r"(?P<file>.+):(?P<line>\d+): (?P<level>ERROR|WARNING|CHECK):(?P<type>[A-Z0-9_]+): (?P<text>.*)"
 )
@@ -70,6 +71,8 @@ def reviewed(templates: Path) -> tuple[Accept, ...]:
 
 def complaints(source: Path, mails: Sequence[Mail]) -> tuple[Complaint, ...]:
     """Everything the checkpatch of that tree finds in the patches."""
+    if not (source / SCRIPT).is_file():
+        raise TreeError(f"this tree has no {SCRIPT}, so nobody can say what it takes for style")
     patches = [mail for mail in mails if mail.number]
     with ThreadPoolExecutor(cores()) as pool:
         told = pool.map(lambda mail: tuple(read_said(mail, _ask(source, mail))), patches)
@@ -85,7 +88,7 @@ def read_said(mail: Mail, lines: Iterable[str]) -> Iterator[Complaint]:
 
 def _ask(source: Path, mail: Mail) -> list[str]:
     lines: list[str] = []
-    words = ("perl", source / "scripts/checkpatch.pl", f"--root={source}", *WORDS)
+    words = ("perl", source / SCRIPT, f"--root={source}", *WORDS)
     command = (*words, mail.path.absolute())
     try:
         child.run(command, cwd=source, on_line=lines.append, outcome=Outcome.FAIL)
