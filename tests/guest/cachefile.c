@@ -161,3 +161,9 @@ void held_nodes(struct cache_number *number)
 	snprintf(line, sizeof(line), "0 %s\n", text);
 	cache_number_parse(line, number);
 }
+
+/* A kernel without NUMA tells of no nodes, though it has the one. */
+bool nodes_are_told(void)
+{
+	return !access("/sys/devices/system/node", F_OK);
+}

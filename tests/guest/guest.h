@@ -144,6 +144,7 @@ bool counters_promised(struct check *check);
 bool move_to(int cpu);
 bool hold_from_all(struct check *check, unsigned int each);
 void held_nodes(struct cache_number *number);
+bool nodes_are_told(void);
 
 /* bounds.c: what the allocator costs */
 void bounds_read(void);

@@ -186,7 +186,7 @@ void check_slqbinfo_report(struct check *check)
 	expect_number(check, "  object_size", 256);
 	expect_number(check, "  bytes in use", 256 * module_state("held"));
 	held_nodes(&nodes);
-	for (int node = 0; node < MAX_NODES; node++) {
+	for (int node = 0; node < MAX_NODES && nodes_are_told(); node++) {
 		if (!nodes.node[node])
 			continue;
 		snprintf(wanted, sizeof(wanted), " N%d=%lu", node, nodes.node[node]);
