@@ -14,14 +14,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness import child
 from harness.accelerator import Accelerator
 from harness.digest import digest_of
 from harness.errors import HarnessError, Outcome, TreeError
 from harness.hunk import Text
 from harness.kernel import foreign_warnings
-from harness.mail import Applied, ApplyError, Mail, apply_mails, changed_files
+from harness.mail import Applied, ApplyError, Mail, apply_mails, changed_files, commands
 from harness.matrix import Plan, Wanted, wanted_kernels
+from harness.places import Places
 from harness.posting import Posting
+from harness.progress import Progress
 from harness.run import (
     Job,
     Source,
@@ -31,14 +34,15 @@ from harness.run import (
     boot_and_judge,
     build,
     keep,
+    kernel_commands,
     pack,
+    see_through,
 )
 from harness.series import content, options_of
-from harness.style import Accept, Complaint
-from harness.style import complaints as style_complaints
+from harness.style import Accept, Remark, check_words, remarks
 from harness.template import Line
 from harness.verdict import worst
-from harness.worktree import lay_files
+from harness.worktree import lay_files, line_map_of
 
 LABEL = "check"
 Tool = Literal["apply", "checkpatch", "build", "boot"]
@@ -112,7 +116,7 @@ def applied(proof: Proof) -> tuple[list[Applied], list[Finding]]:
 def style(proof: Proof) -> Iterator[Finding]:
     """What checkpatch says, and which acceptances cover nothing."""
     mails = [mail for mail in proof.mails if mail.number and proof.wants(mail.number)]
-    found = style_complaints(proof.source, mails)
+    found = remarks(proof.source, mails)
     for mail in mails:
         own = [one for one in found if one.mail == mail and not _accepted(one, proof.accepted)]
         if own:
@@ -141,9 +145,25 @@ def kernels(proof: Proof, steps: Sequence[Applied], plan: Plan, tools: Tools,
             yield from _kernels_of(proof, step, texts, bench)
 
 
+def dry_run(proof: Proof, plan: Plan | None, places: Places, progress: Progress) -> Iterator[str]:
+    """The commands of a check; without a plan, no kernel is built."""
+    posting = proof.posting
+    yield from commands(posting.store, posting.tree.base, proof.mails)
+    for mail in proof.mails:
+        if mail.number and proof.wants(mail.number):
+            yield child.command_line(check_words(proof.source, mail), proof.source)
+    if plan is None:
+        return
+    source = places.worktrees / f"{posting.tree.name}-{LABEL}"
+    yield f"# after each patch: lay the files as they are then into {source}, and"
+    line_map = line_map_of(posting.tree, places)
+    for wanted in wanted_kernels(plan):
+        yield from kernel_commands(plan, wanted, source, line_map, places, progress)
+
+
 def worst_of(findings: Iterable[Finding]) -> Outcome:
     """One outcome of all."""
-    return worst([Outcome[one.outcome] for one in findings] or [Outcome.PASS])
+    return worst([Outcome[one.outcome] for one in findings])
 
 
 @dataclass
@@ -222,8 +242,7 @@ def _kernel(mail: Mail, source: Source, wanted: Wanted, bench: Bench) -> Iterato
 def _boots(mail: Mail, what: str, job: Job) -> Iterator[Finding]:
     recorder = job.source.tools.recorder
     announce((job.wanted,), recorder)
-    for step in (add_modules, pack, keep, boot_and_judge):
-        job = step(job)
+    see_through(job, (add_modules, pack, keep, boot_and_judge))
     names = {cell.name for cell in job.wanted.cells}
     for done in recorder.record.cells:
         if done.name in names:
@@ -242,8 +261,8 @@ def _numbered(wanted: Wanted, number: int) -> Wanted:
     return replace(wanted, prefix=prefix, cells=cells)
 
 
-def _accepted(complaint: Complaint, accepted: Iterable[Accept]) -> bool:
-    return any(one.covers(complaint) for one in accepted)
+def _accepted(remark: Remark, accepted: Iterable[Accept]) -> bool:
+    return any(one.covers(remark) for one in accepted)
 
 
 def _finding(

@@ -4,8 +4,10 @@
 import email
 import email.policy
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,7 +66,8 @@ def read_mails(folder: Path) -> tuple[Mail, ...]:
     mails = sorted((_read(path) for path in folder.glob("*.patch")), key=lambda one: one.number)
     if not mails:
         raise UserError(f"{folder}: there are no mails (*.patch)")
-    total = mails[0].total
+    if not (total := mails[0].total):
+        raise UserError(f"{folder}: {mails[0].path.name} is a letter without patches")
     if [one.number for one in mails] != list(range(total + 1)):
         there = ", ".join(str(one.number) for one in mails)
         raise UserError(f"{folder}: of mails 0 to {total} there are: {there}")
@@ -86,8 +89,18 @@ def commit_mails(store: Store, base: str, steps: Sequence[Applied]) -> str:
     """The commits that `git am` would make, but for their dates; returns the last one."""
     tip = base
     for step in steps:
-        tip = store.commit(step.tree, f"{step.mail.subject}\n\n{step.mail.body}", (tip,))
+        mail = step.mail
+        message = f"{mail.subject}\n\n{mail.body}"
+        tip = store.commit(step.tree, message, (tip,), *parseaddr(mail.sender))
     return tip
+
+
+def commands(store: Store, base: str, mails: Sequence[Mail]) -> Iterator[str]:
+    """What `apply_mails` runs, to be typed by hand."""
+    yield "export GIT_INDEX_FILE=$(mktemp -u)"
+    for words in (("read-tree", base), *(_words(mail) for mail in mails if mail.number)):
+        yield shlex.join(map(str, ("git", f"--git-dir={store.path}", *words)))
+    yield "unset GIT_INDEX_FILE"
 
 
 def changed_files(store: Store, before: str, after: str) -> dict[str, bytes | None]:
@@ -102,13 +115,16 @@ def changed_files(store: Store, before: str, after: str) -> dict[str, bytes | No
 
 
 def _apply(store: Store, mail: Mail, env: dict[str, str | None]) -> None:
-    words = ("apply", "--cached", "--whitespace=error-all", mail.path.absolute())
     try:
-        store.git(*words, env=env, outcome=Outcome.TREE)
+        store.git(*_words(mail), env=env, outcome=Outcome.TREE)
     except CommandError as error:
         if error.outcome is not Outcome.TREE:
             raise
         raise ApplyError(mail, _first(error.tail, mail.path)) from error
+
+
+def _words(mail: Mail) -> tuple[str | Path, ...]:
+    return ("apply", "--cached", "--whitespace=error-all", mail.path.absolute())
 
 
 def _first(text: str, path: Path) -> str:
@@ -125,9 +141,10 @@ def _read(path: Path) -> Mail:
     subject = str(message.get("Subject", ""))
     if not (tag := TAG.match(subject)):
         raise UserError(f"{path}: its subject is not one of a series: {subject!r}")
-    number, total, version = (int(tag[name] or 1) for name in ("number", "total", "version"))
-    number = int(tag["number"])
-    text = message.get_content() if not message.is_multipart() else ""
+    if message.get_content_type() != "text/plain":
+        raise UserError(f"{path}: is no plain text, as git format-patch writes it")
+    number, total, version = int(tag["number"]), int(tag["total"]), int(tag["version"] or 1)
+    text = message.get_content()
     body = re.split(r"^---$", text, maxsplit=1, flags=re.MULTILINE)[0] if number else text
     sender = str(message.get("From", ""))
     return Mail(path, TAG.sub("", subject), number, total, version, sender, body)

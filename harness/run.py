@@ -8,7 +8,7 @@ its own cells their verdict and the others nothing.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -198,19 +198,30 @@ def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
         line_map = line_map_of(tree, places)
         yield f"# render the series on {tree.name} into {source}"
     for wanted in kernels:
-        spec = _spec(wanted)
-        build = plan_kernel(source, spec, places, line_map=line_map)
-        yield from build.commands
-        if plan.asked.init:
-            yield from module_commands(build.kbuild, GUEST)
-            yield from initramfs_commands(build.kbuild, GUEST)
-        picked = accelerators.choose(plan.accel, wanted.machine, places, progress)
-        for cell in wanted.cells:
-            folder = build.kbuild.folder
-            initramfs = folder / IMAGE if plan.asked.init else None
-            kept = Kept(wanted.name, folder / wanted.machine.image, initramfs)
-            one = trial(plan, wanted, cell, picked, kept, places.runs / "RUN" / cell.name)
-            yield shlex.join(command(one.request, picked))
+        yield from kernel_commands(plan, wanted, source, line_map, places, progress)
+
+
+def kernel_commands(
+    plan: Plan,
+    wanted: Wanted,
+    source: Path,
+    line_map: LineMap | None,
+    places: Places,
+    progress: Progress,
+) -> Iterator[str]:
+    """What builds one kernel of a run, and boots it."""
+    build = plan_kernel(source, _spec(wanted), places, line_map=line_map)
+    yield from build.commands
+    if plan.asked.init:
+        yield from module_commands(build.kbuild, GUEST)
+        yield from initramfs_commands(build.kbuild, GUEST)
+    picked = accelerators.choose(plan.accel, wanted.machine, places, progress)
+    for cell in wanted.cells:
+        folder = build.kbuild.folder
+        initramfs = folder / IMAGE if plan.asked.init else None
+        kept = Kept(wanted.name, folder / wanted.machine.image, initramfs)
+        one = trial(plan, wanted, cell, picked, kept, places.runs / "RUN" / cell.name)
+        yield shlex.join(command(one.request, picked))
 
 
 def carry_out(plan: Plan, tools: Tools) -> Outcome:
@@ -224,7 +235,7 @@ def carry_out(plan: Plan, tools: Tools) -> Outcome:
     for once in ONCE:
         source = once(source)
     for wanted in kernels:
-        _see_through(Job(source, wanted, picked[wanted.machine.name]))
+        see_through(Job(source, wanted, picked[wanted.machine.name]), EACH_KERNEL)
     return _add_up(tools.recorder)
 
 
@@ -290,10 +301,10 @@ def pick_accelerators(
     return picked
 
 
-def _see_through(job: Job) -> None:
+def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> None:
     """One kernel to the end; if it fails on the way, its cells say why."""
     try:
-        for step in EACH_KERNEL:
+        for step in steps:
             job = step(job)
     except HarnessError as error:
         if error.outcome is Outcome.HOST:

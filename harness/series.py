@@ -211,6 +211,18 @@ def _commits(made: Rendering, patches: tuple[Patch, ...]) -> Iterator[Commit]:
         message = f"{patch.subject}\n\n{body}\n"
         yield Commit(patch.id, message, made.apply(patch, Stage.after(patches[:number], patches)))
     _refuse_unknown_parts(made, patches)
+    _refuse_lost_parts(made, patches)
+
+
+def _refuse_lost_parts(made: Rendering, patches: tuple[Patch, ...]) -> None:
+    """A part that nobody names would come with the first patch of its file, unseen."""
+    root = made.templates.root.name
+    own = {template for patch in patches for template in patch.files.values()}
+    brought = {part for patch in patches for part in patch.parts}
+    for path, whole in made.whole.items():
+        parts = {template_of(line, root) for line in whole} - own
+        if parts & brought and (lost := min(parts - brought, default="")):
+            raise TreeError(f"series.toml: no patch brings {lost!r}, a part of {path}")
 
 
 def _refuse_unknown_parts(made: Rendering, patches: tuple[Patch, ...]) -> None:

@@ -103,10 +103,17 @@ class Store:
         """Whether a base is here, complete."""
         return self.path.is_dir() and bool(self.git("for-each-ref", f"refs/bases/{commit}"))
 
-    def commit(self, tree: str, message: str, parents: Sequence[str] = ()) -> str:
-        """A commit of a tree object, with our identity and a date that never changes."""
+    def commit(
+        self,
+        tree: str,
+        message: str,
+        parents: Sequence[str] = (),
+        name: str = IDENTITY,
+        email: str = EMAIL,
+    ) -> str:
+        """A commit of a tree object, with a date that never changes; ours, if nobody is named."""
         line = [word for parent in parents for word in ("-p", parent)]
-        env = identity(IMPORT_DATE)
+        env = identity(IMPORT_DATE, name, email)
         return self.git("commit-tree", tree, *line, env=env, input=message).strip()
 
     def keep(self, commit: str) -> None:

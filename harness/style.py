@@ -28,7 +28,7 @@ WORDS = ("--strict", "--terse", "--show-types", "--no-summary")
 
 
 class Accept(BaseModel):
-    """A complaint that we live with."""
+    """A remark that we live with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,9 +36,9 @@ class Accept(BaseModel):
     subject: str
     why: str
 
-    def covers(self, complaint: "Complaint") -> bool:
+    def covers(self, remark: "Remark") -> bool:
         """Whether it is this one."""
-        return complaint.type == self.type and bool(re.search(self.subject, complaint.mail.subject))
+        return remark.type == self.type and bool(re.search(self.subject, remark.mail.subject))
 
 
 class Reviewed(BaseModel):
@@ -50,7 +50,7 @@ class Reviewed(BaseModel):
 
 
 @dataclass(frozen=True)
-class Complaint:
+class Remark:
     """A line of checkpatch's."""
 
     mail: Mail
@@ -69,29 +69,32 @@ def reviewed(templates: Path) -> tuple[Accept, ...]:
     return read_table(path, TypeAdapter(Reviewed)).accept if path.is_file() else ()
 
 
-def complaints(source: Path, mails: Sequence[Mail]) -> tuple[Complaint, ...]:
+def remarks(source: Path, mails: Sequence[Mail]) -> tuple[Remark, ...]:
     """Everything the checkpatch of that tree finds in the patches."""
     if not (source / SCRIPT).is_file():
         raise TreeError(f"this tree has no {SCRIPT}, so nobody can say what it takes for style")
     patches = [mail for mail in mails if mail.number]
     with ThreadPoolExecutor(cores()) as pool:
         told = pool.map(lambda mail: tuple(read_said(mail, _ask(source, mail))), patches)
-        return tuple(complaint for found in told for complaint in found)
+        return tuple(remark for found in told for remark in found)
 
 
-def read_said(mail: Mail, lines: Iterable[str]) -> Iterator[Complaint]:
-    """The complaints among the lines that checkpatch printed."""
+def read_said(mail: Mail, lines: Iterable[str]) -> Iterator[Remark]:
+    """The remarks among the lines that checkpatch printed."""
     for line in lines:
         if found := SAID.fullmatch(line.strip()):
-            yield Complaint(mail, int(found["line"]), found["level"], found["type"], found["text"])
+            yield Remark(mail, int(found["line"]), found["level"], found["type"], found["text"])
+
+
+def check_words(source: Path, mail: Mail) -> tuple[str | Path, ...]:
+    """How that tree's checkpatch is asked about a patch."""
+    return ("perl", source / SCRIPT, f"--root={source}", *WORDS, mail.path.absolute())
 
 
 def _ask(source: Path, mail: Mail) -> list[str]:
     lines: list[str] = []
-    words = ("perl", source / SCRIPT, f"--root={source}", *WORDS)
-    command = (*words, mail.path.absolute())
     try:
-        child.run(command, cwd=source, on_line=lines.append, outcome=Outcome.FAIL)
+        child.run(check_words(source, mail), cwd=source, on_line=lines.append, outcome=Outcome.FAIL)
     except CommandError as error:
         # it says with its exit status that it found something
         if error.outcome is not Outcome.FAIL or not any(map(SAID.fullmatch, lines)):

@@ -9,7 +9,7 @@ import pytest
 from harness.cli.check import numbers
 from harness.errors import UserError
 from harness.mail import read_mails
-from harness.style import Complaint, read_said
+from harness.style import Remark, read_said
 from tests.conftest import TOY, Command
 
 SERIES = ("--templates", TOY / "templates")
@@ -98,6 +98,26 @@ def test_a_lost_mail_is_missed(outgoing: Path) -> None:
         read_mails(outgoing)
 
 
+def test_a_dry_run_says_what_would_be_run_and_runs_none_of_it(
+    slqb: Command, toy: Path, tmp_path: Path
+) -> None:
+    (toy / "scripts/checkpatch.pl").write_text("die;\n")
+    answer = slqb("-q", "check", "--tree", toy, "--dry-run", "--no-build", *SERIES)
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    assert len([line for line in lines if "git" in line and " apply " in line]) == 2
+    assert len([line for line in lines if "scripts/checkpatch.pl" in line]) == 2
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_a_letter_alone_is_no_series(slqb: Command, toy: Path, tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box/0000.patch").write_text("Subject: [PATCH 0/0] nothing\n\nNothing.\n")
+    answer = slqb("-q", "check", "box", "--tree", toy, "--no-build", *SERIES)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+
+
 def test_a_tree_without_checkpatch(slqb: Command, toy_tree: Path) -> None:
     answer = slqb("-q", "check", "--tree", toy_tree, "--no-build", *SERIES)
     assert (answer.returncode, "has no scripts/checkpatch.pl" in answer.stderr) == (3, True)
@@ -121,5 +141,5 @@ def test_lines_of_checkpatch_are_read(outgoing: Path) -> None:
     mail = read_mails(outgoing)[1]
     lines = ["x/0001-a.patch:184: CHECK:PARENTHESIS_ALIGNMENT: Alignment", "total: 1 warning"]
     assert list(read_said(mail, lines)) == [
-        Complaint(mail, 184, "CHECK", "PARENTHESIS_ALIGNMENT", "Alignment")
+        Remark(mail, 184, "CHECK", "PARENTHESIS_ALIGNMENT", "Alignment")
     ]

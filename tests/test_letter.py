@@ -8,7 +8,7 @@ import pytest
 
 from harness import letter as letters
 from harness.author import Author, author_of
-from harness.cli.series import message_id
+from harness.cli.series import bracketed
 from harness.errors import UserError
 from harness.letter import Letter, changes_until, measures_told, stale
 from harness.measure import Measure
@@ -67,7 +67,7 @@ def test_an_answer_is_threaded_under_the_message(
     given: str, toy_tree: Path, places: Places, tmp_path: Path
 ) -> None:
     posting = post(toy_tree, places)
-    reply_to = message_id(given)
+    reply_to = bracketed(given)
     letter, *patches = write_mails(posting, tmp_path / "out", PROGRESS, reply_to=reply_to)
     head = letter.read_text().partition("\n\n")[0]
     assert "\nIn-Reply-To: <1234@host.example>\nReferences: <1234@host.example>" in head
@@ -81,7 +81,7 @@ def test_an_answer_is_threaded_under_the_message(
 @pytest.mark.parametrize("given", ["nobody", "<a b@c>"])
 def test_what_is_no_message_id_is_refused(given: str) -> None:
     with pytest.raises(UserError, match="is no Message-ID"):
-        message_id(given)
+        bracketed(given)
 
 
 @pytest.fixture

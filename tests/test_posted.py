@@ -114,33 +114,32 @@ def test_a_missing_sign_off_is_named_by_patch(
     assert summary.startswith("MISSING_SIGN_OFF")
 
 
-def test_white_space_is_named_by_patch(
-    posting: Posting, outgoing: Path, real_places: Places
+@pytest.mark.parametrize(
+    ("mail", "old", "new", "told"),
+    [
+        (
+            "0004-mm-slqb-add-the-structures.patch",
+            "\n+struct kmlist {\n",
+            "\n+struct kmlist { \n",
+            "trailing whitespace",
+        ),
+        (
+            "0008-mm-slqb-take-objects-back-near-and-far.patch",
+            "\n EXPORT_SYMBOL(kmem_cache_alloc_bulk);\n",
+            "\n EXPORT_SYMBOL(kmem_cache_alloc_hulk);\n",
+            "does not apply: patch failed: mm/slqb.c:",
+        ),
+    ],
+    ids=["white space", "a neighbour that is not there"],
+)
+def test_what_does_not_apply_is_named_by_patch(
+    posting: Posting, outgoing: Path, real_places: Places, mail: str, old: str, new: str, told: str
 ) -> None:
-    number = edit(
-        outgoing / "0004-mm-slqb-add-the-structures.patch",
-        "\n+struct kmlist {\n",
-        "\n+struct kmlist { \n",
-    )
+    number = edit(outgoing / mail, old, new)
     _, findings = applied(proof(posting, outgoing, real_places))
     [(patch, summary)] = bad(findings)
     assert patch == number
-    assert "trailing whitespace" in summary
-
-
-def test_a_hunk_that_another_patch_needs_is_missed(
-    posting: Posting, outgoing: Path, real_places: Places
-) -> None:
-    """A list that starts with a line of context which is not there."""
-    number = edit(
-        outgoing / "0008-mm-slqb-take-objects-back-near-and-far.patch",
-        "\n EXPORT_SYMBOL(kmem_cache_alloc_bulk);\n",
-        "\n EXPORT_SYMBOL(kmem_cache_alloc_hulk);\n",
-    )
-    _, findings = applied(proof(posting, outgoing, real_places))
-    [(patch, summary)] = bad(findings)
-    assert patch == number
-    assert "does not apply: patch failed: mm/slqb.c:" in summary
+    assert told in summary
 
 
 class Mailbox:
@@ -305,7 +304,7 @@ def test_commits_of_mails_are_those_of_the_series(
     steps, _ = applied(proof(posting, outgoing, real_places))
     tip = commit_mails(posting.store, posting.tree.base, steps)
     shown = [
-        posting.store.git("log", "--format=%T%n%B", f"{posting.tree.base}..{one}")
+        posting.store.git("log", "--format=%T%n%an <%ae>%n%B", f"{posting.tree.base}..{one}")
         for one in (tip, posting.tip)
     ]
     assert shown[0] == shown[1]

@@ -2,6 +2,7 @@
 """A file on its way through the series, and the series of the real tree."""
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,18 @@ def test_what_no_file_has_is_refused(
 def series(linux: Tree, real_places: Places) -> Series:
     """The series for the real tree."""
     return render(linux, pristine(linux, real_places), TEMPLATES)
+
+
+@pytest.mark.tree
+def test_a_part_that_no_patch_brings_is_missed(
+    linux: Tree, real_places: Places, tmp_path: Path
+) -> None:
+    """It would come with the first patch of the file, unseen."""
+    templates = Path(shutil.copytree(TEMPLATES, tmp_path / "templates"))
+    series = templates / "series.toml"
+    series.write_text(series.read_text().replace('parts = ["slqb/free.c.j2"]\n', ""))
+    with pytest.raises(TreeError, match=r"no patch brings 'slqb/free.c.j2', a part of mm/slqb.c"):
+        render(linux, pristine(linux, real_places), templates)
 
 
 @pytest.mark.tree

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import App, completion
+from harness.cli.options import of_tree
 from harness.fragment import command_line
 from harness.kernel import Kernel, KernelSpec, build_plan, check_spec, plan_kernel
 from harness.progress import span
@@ -16,13 +17,7 @@ from harness.worktree import render_into_worktree
 
 
 @click.command(epilog="Example: slqb build --config debug --allocator slqb")
-@click.option(
-    "--tree",
-    default="debian:6.1",
-    show_default=True,
-    shell_complete=completion.TREE,
-    help="What to render into.",
-)
+@of_tree
 @click.option("--arch", default="x86_64", show_default=True, help="For which CPUs.")
 @click.option(
     "--config",

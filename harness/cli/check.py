@@ -4,16 +4,27 @@
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
+from harness import child
 from harness.author import NOBODY
-from harness.check import Finding, Proof, applied, kernels, style, worst_of
+from harness.check import Finding, Proof, applied, dry_run, kernels, style, worst_of
 from harness.cli import App
-from harness.cli.options import accel_from, asked_from, asking, booting, names, slqb_path
+from harness.cli.options import (
+    accel_from,
+    asked_from,
+    asking,
+    booting,
+    names,
+    of_templates,
+    of_tree,
+    slqb_path,
+)
 from harness.errors import Outcome, UserError
 from harness.mail import Mail, read_mails
 from harness.matrix import Plan, wanted_kernels
@@ -24,7 +35,6 @@ from harness.series import render
 from harness.session import recorded
 from harness.store import open_store
 from harness.style import reviewed
-from harness.template import TEMPLATES
 from harness.tree import open_tree, pristine
 
 FORMATS = ("text", "json", "b4")
@@ -33,14 +43,8 @@ MARKS = {"pass": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
 @click.command(epilog="Example: slqb check, or of mails that were edited: slqb check outgoing")
 @click.argument("mails", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
-@click.option("--tree", default="debian:6.1", show_default=True, help="What it is to apply to.")
-@click.option(
-    "--templates",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=TEMPLATES,
-    metavar="DIR",
-    help="Other templates than the project's.",
-)
+@of_tree
+@of_templates
 @click.option("--patch", default="", metavar="N,M-K", help="Only these, by number.")
 @click.option("--no-build", is_flag=True, help="Apply and read them, but build no kernel.")
 @click.option("--arch", callback=names, default="x86_64", show_default=True, metavar="A,B")
@@ -68,6 +72,9 @@ def command(app: App, /, **options: Any) -> Outcome:
         mails = _mails(posting, options["mails"], folder, app)
         only = numbers(options["patch"], mails[0].total)
         proof = Proof(posting, mails, source, reviewed(templates), only)
+        if options["dry_run"]:
+            _rehearse(proof, None if options["no_build"] else plan, app, options)
+            return Outcome.PASS
         findings = _find(proof, plan, app, options)
         if not only and not options["no_build"]:
             remember(app.places, mails, findings)
@@ -97,6 +104,18 @@ def _mails(posting: Posting, given: Path | None, folder: Path, app: App) -> tupl
     if given is None:
         write_mails(posting, folder, app.progress)
     return read_mails(folder)
+
+
+def _rehearse(proof: Proof, plan: Plan | None, app: App, options: dict[str, Any]) -> None:
+    """Print the commands; mails that are not kept are to be rendered again."""
+    if not options["mails"]:
+        folder = Path("outgoing").absolute()
+        where = ("--tree", options["tree"], "--templates", options["templates"].absolute())
+        words = (slqb_path(), "series", *where, "-o", folder)
+        click.echo(child.command_line(words, Path.cwd()))
+        mails = tuple(replace(mail, path=folder / mail.path.name) for mail in proof.mails)
+        proof = replace(proof, mails=mails)
+    click.echo("\n".join(dry_run(proof, plan, app.places, app.progress)))
 
 
 def _find(proof: Proof, plan: Plan, app: App, options: dict[str, Any]) -> list[Finding]:

@@ -14,6 +14,7 @@ from harness.accelerator import CHOICES, TCG
 from harness.asked import EVERY_CASE, SCALES, SUITES, Asked
 from harness.cli import completion
 from harness.errors import UserError
+from harness.template import TEMPLATES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,6 +33,22 @@ class Seconds(click.FloatRange):
 
 
 PATIENCE = Seconds(min=0, min_open=True)
+
+of_tree = click.option(
+    "--tree",
+    default="debian:6.1",
+    show_default=True,
+    metavar="TREE",
+    shell_complete=completion.TREE,
+    help="debian:RELEASE, a directory, a tarball, a git checkout, or one of `slqb tree list`.",
+)
+of_templates = click.option(
+    "--templates",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=TEMPLATES,
+    metavar="DIR",
+    help="Other templates than the project's.",
+)
 
 _ASKING = (
     click.option(

@@ -8,7 +8,7 @@ import click
 
 from harness.boot import cores
 from harness.cli import App, completion
-from harness.cli.options import accel_from, asked_from, asking, booting, names, slqb_path
+from harness.cli.options import accel_from, asked_from, asking, booting, names, of_tree, slqb_path
 from harness.cli.telling import tell
 from harness.errors import Outcome
 from harness.matrix import Plan, wanted_kernels
@@ -18,13 +18,7 @@ from harness.tree import check_tree
 
 
 @click.command(epilog="Example: slqb run --topology uma,4n,memoryless --config lean,debug")
-@click.option(
-    "--tree",
-    default="debian:6.1",
-    show_default=True,
-    shell_complete=completion.TREE,
-    help="What to render into.",
-)
+@of_tree
 @click.option(
     "--arch",
     callback=names,

@@ -9,6 +9,7 @@ import click
 from harness import child
 from harness.author import Author, author_of
 from harness.cli import App
+from harness.cli.options import of_tree
 from harness.errors import HostError, Outcome, UserError
 from harness.mail import apply_mails, commit_mails, read_mails
 from harness.posting import manifest_of
@@ -25,7 +26,7 @@ WORDS = ("--no-thread", "--suppress-cc=all", "--confirm=never")
 
 @click.command(epilog="Example: slqb send outgoing, and when the list is green: --really")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--tree", default="debian:6.1", show_default=True, help="Whose maintainers they are.")
+@of_tree
 @click.option("--to", multiple=True, metavar="ADDRESS", help="Somebody else to address.")
 @click.option("--cc", multiple=True, metavar="ADDRESS", help="Somebody else who gets a copy.")
 @click.option("--really", is_flag=True, help="Send it; else only show what would leave.")

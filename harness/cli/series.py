@@ -8,7 +8,7 @@ import click
 
 from harness.author import author_of
 from harness.cli import App
-from harness.cli.tree import TREE_HELP
+from harness.cli.options import of_templates, of_tree
 from harness.errors import UserError
 from harness.letter import Letter, changes_until, measures_told, stale, tests_told
 from harness.places import Places
@@ -17,7 +17,6 @@ from harness.record import RunRecord, find_run, load
 from harness.sent import latest, range_diff
 from harness.series import render
 from harness.store import open_store
-from harness.template import TEMPLATES
 from harness.tree import open_tree, pristine
 from harness.worktree import digest_of_files
 
@@ -27,9 +26,9 @@ NEXT = "next"
 @click.command(
     name="series",
     epilog="Example: slqb series -o outgoing && git am --empty=drop outgoing/*.patch",
-    help=f"Render SLQB against a tree into patches that `git am` takes.\n\n{TREE_HELP}",
+    help="Render SLQB against a tree into patches that `git am` takes.",
 )
-@click.option("--tree", default="debian:6.1", show_default=True, metavar="TREE")
+@of_tree
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the mails go."
 )
@@ -49,13 +48,7 @@ NEXT = "next"
     help="Tell of a stored run of this very series in the cover letter; may be repeated.",
 )
 @click.option("--in-reply-to", default="", metavar="ID", help="The message to answer.")
-@click.option(
-    "--templates",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=TEMPLATES,
-    metavar="DIR",
-    help="Other templates than the project's.",
-)
+@of_templates
 @click.option("--dry-run", is_flag=True, help="Render, but only show what would be run.")
 @click.pass_obj
 def command(app: App, /, **options: Any) -> None:
@@ -79,12 +72,12 @@ def command(app: App, /, **options: Any) -> None:
         set_branch(posting, branch)
         click.echo(f"git fetch {posting.store.path} {branch}")
     if output:
-        reply_to = message_id(options["in_reply_to"])
+        reply_to = bracketed(options["in_reply_to"])
         for mail in write_mails(posting, output, app.progress, letter, reply_to):
             click.echo(mail)
 
 
-def message_id(text: str) -> str:
+def bracketed(text: str) -> str:
     """<ID> however it was given; an empty one stays so."""
     bare = text.strip().removeprefix("<").removesuffix(">")
     if not bare:
