@@ -10,6 +10,7 @@ is gone, the render must stop and say so.
 import re
 import shutil
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,17 @@ def swap_the_kfence_branches(source: Path) -> None:
     )
 
 
+def document_another_allocator(source: Path) -> None:
+    parameters = "Documentation/admin-guide/kernel-parameters.txt"
+    edit(source, parameters, r"^(\tslram=)", r"\tslfb_debug\t[MM]\n\t\t\tMore.\n\n\1")
+    edit(source, "Documentation/mm/index.rst", r"^   slub$", "   slfb\n   slub\n   slzb")
+    abi = "Documentation/ABI/testing/sysfs-kernel-slab"
+    more = "What:\t\t/sys/kernel/slab/<cache>/aleph\nDate:\t\tMay 2031\n\n"
+    edit(source, abi, r"^(What:\t\t/sys/kernel/slab/<cache>/aliases)$", rf"{more}\1")
+    edit(source, "MAINTAINERS", r"^(F:\tmm/sl\?b\*)$", r"F:\tmm/kfree/\n\1\nF:\tmm/slzb/")
+    edit(source, "tools/vm/Makefile", "slabinfo page_owner_sort", "other slabinfo", 2)
+
+
 DRIFTS: tuple[Change, ...] = (
     grow_every_file,
     reorder_the_makefile,
@@ -164,6 +176,7 @@ DRIFTS: tuple[Change, ...] = (
     take_slob_away,
     move_the_choice_to_init,
     swap_the_kfence_branches,
+    document_another_allocator,
 )
 
 
@@ -177,6 +190,30 @@ def test_every_hunk_finds_its_place_after(drift: Change, linux: Tree, source: Pa
         wanted["init/Kconfig"] = wanted.pop("mm/Kconfig")
     assert got == wanted
     own_lines_are_kept(series, source)
+
+
+def with_strangers(before: list[str], after: list[str]) -> list[str]:
+    """The tree's lines, with one of somebody else's above and below each place of ours."""
+    places = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for kind, first, last, *_ in reversed(places):
+        if kind != "equal":
+            before = [
+                *before[:first], "above", *before[first:last], "below", *before[last:]
+            ]  # fmt: skip
+    return before
+
+
+def test_strangers_next_to_every_place_hide_none(linux: Tree, source: Path) -> None:
+    series = render(linux, source)
+    for path, text in series.files.items():
+        if (source / path).exists():
+            lines = (source / path).read_text().splitlines()
+            moved = with_strangers(lines, [line.text for line in text])
+            assert len(moved) > len(lines)
+            (source / path).write_text("\n".join(moved) + "\n")
+    again = render(linux, source)
+    assert mentions(again) == mentions(series)
+    own_lines_are_kept(again, source)
 
 
 def test_the_option_stands_among_the_allocators(linux: Tree, source: Path) -> None:
