@@ -111,6 +111,7 @@ bool trim_promised(struct check *check);
 void trim_wait(struct check *check);
 void check_trim_returns(struct check *check);
 void check_trim_period(struct check *check);
+void check_trim_sleeps(struct check *check);
 void check_trim_isolated(struct check *check);
 void check_queue_bound(struct check *check);
 void check_offline_drains(struct check *check);

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guest.h"
@@ -101,6 +102,12 @@ static bool trimmed_within(struct check *check, unsigned int limit)
 	return !line.slabs;
 }
 
+/* Whether passes begin: one may be under way since the period before, and end only now. */
+static bool passes_begin(struct check *check, unsigned int limit)
+{
+	return trimmed_within(check, limit) && trimmed_within(check, limit);
+}
+
 static void period_refused(struct check *check, const char *value)
 {
 	long before = text_number(period_path);
@@ -128,13 +135,13 @@ void check_trim_period(struct check *check)
 	period_refused(check, "4294967296");
 
 	text_write(period_path, "100000000");
-	if (trimmed_within(check, 300))
+	if (passes_begin(check, 300))
 		check_fail(check, "a pass comes at once in a day-long period");
 	text_write(period_path, "50");
 	if (!trimmed_within(check, soon))
 		check_fail(check, "no pass within %u ms in a period of 50", soon);
 	text_write(period_path, "0");
-	if (text_number(period_path) || trimmed_within(check, 500))
+	if (text_number(period_path) || passes_begin(check, 500))
 		check_fail(check, "a pass comes where there shall be none");
 	text_write(period_path, "50");
 	if (!trimmed_within(check, soon))
@@ -146,6 +153,76 @@ void check_trim_period(struct check *check)
 		snprintf(text, sizeof(text), "%ld", before);
 		text_write(period_path, text);
 	}
+}
+
+/* How many times a CPU has looked at its timers, from a file with a column for each CPU. */
+static long timers_seen(unsigned int cpu)
+{
+	char *text = text_read_all("/proc/softirqs"), *line = text ? strstr(text, "TIMER:") : NULL;
+	unsigned int column = 0;
+	long seen = -1;
+
+	for (char *name = text ? strstr(text, "CPU") : NULL; line && name && name < line;
+	     name = strstr(name + 1, "CPU"), column++) {
+		if ((unsigned int)atoi(name + 3) != cpu)
+			continue;
+		line += strlen("TIMER:");
+		for (unsigned int skipped = 0; skipped <= column; skipped++)
+			seen = strtol(line, &line, 10);
+		break;
+	}
+	free(text);
+	return seen;
+}
+
+/* How many times a CPU that has nothing to do looks at its timers in a while. */
+static long timers_in(unsigned int cpu, const char *period, unsigned int ms)
+{
+	long before;
+
+	text_write(period_path, period);
+	cpus_visit();
+	sleep_ms(200);
+	before = timers_seen(cpu);
+	sleep_ms(ms);
+	return timers_seen(cpu) - before;
+}
+
+/*
+ * Guards: a CPU that sleeps is not woken for a trim. Others may wake it, so what counts is how much
+ * more often it is awake with a short period than with none.
+ */
+void check_trim_sleeps(struct check *check)
+{
+	const unsigned int ms = 2000, period = 50;
+	long before = text_number(period_path), without, with;
+	bool online[MAX_CPUS];
+	unsigned int cpu = 0;
+	char text[24];
+
+	if (!trim_promised(check))
+		return;
+	if (cpus_online(online) < 2) {
+		check_skip(check, "one CPU, which is awake");
+		return;
+	}
+	for (unsigned int other = 0; other < MAX_CPUS; other++)
+		cpu = online[other] ? other : cpu;
+	if (timers_seen(cpu) < 0) {
+		check_fail(check, "no count of the timers of CPU %u", cpu);
+		return;
+	}
+	if (module_order("hold 1000") || module_order("release_on %u", cpu))
+		check_fail(check, "objects were not to be had or freed on CPU %u", cpu);
+	without = timers_in(cpu, "0", ms);
+	with = timers_in(cpu, "50", ms);
+	snprintf(text, sizeof(text), "%ld", before);
+	text_write(period_path, text);
+	check_note(check, "CPU %u woke up %ld times in %u ms, without trims %ld", cpu, with, ms,
+		   without);
+	if (with > without + ms / period / 2)
+		check_fail(check, "CPU %u woke up %ld times in %u ms, without trims %ld", cpu, with,
+			   ms, without);
 }
 
 /*

@@ -31,6 +31,7 @@ static const struct check_case cases[] = {
 	{ "memory_returns", check_memory_returns },
 	{ "trim_returns", check_trim_returns },
 	{ "trim_period", check_trim_period },
+	{ "trim_sleeps", check_trim_sleeps },
 	{ "trim_isolated", check_trim_isolated },
 	{ "queue_bound", check_queue_bound },
 	{ "slabinfo_bytes", check_slabinfo_bytes },

@@ -69,6 +69,32 @@ def test_every_case_passes_with_checks_of_both_kinds(cases: str, checked: Images
     assert status == 0, record["reason"]
 
 
+@pytest.fixture(scope="module")
+def watched(linux: Tree, real_places: Places) -> Images:
+    """The kernel that watches all caches without being asked."""
+    return images(linux, real_places, "slqb", config="lean+watched")
+
+
+@pytest.mark.soak
+def test_every_case_passes_where_watching_is_the_default(watched: Images) -> None:
+    status, record = watched.boot("--trim-ms", "200")
+    assert status == 0, record["reason"]
+    statuses = [case["status"] for case in record["cells"][0]["cases"]]
+    assert statuses.count("pass") > 70
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("words", "outcome"), [((), Outcome.CRASH), (("slqb_debug=-",), Outcome.PASS)]
+)
+def test_what_is_watched_by_default_can_be_left_alone(
+    words: tuple[str, ...], outcome: Outcome, watched: Images
+) -> None:
+    appended = (word for one in (*words, "slqbtest.plant=overrun") for word in ("--append", one))
+    status, record = watched.boot(*appended)
+    assert status == outcome.exit_code, record["reason"]
+
+
 @pytest.mark.soak
 def test_what_is_traced_is_told(sound: Images) -> None:
     words = ("--append", "slqb_debug=T,slabtest_brief", "--case", "user.sysfs_lifecycle")

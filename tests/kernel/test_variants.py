@@ -37,7 +37,6 @@ VARIANTS = {
     "real time": ("lean", ("PREEMPT_RT=y", "PREEMPT_NONE=n")),
     "no files": ("lean", ("SLQB_SYSFS=n",)),
     "no watch": ("lean", ("SLQB_DEBUG=n",)),
-    "watched": ("lean", ("SLQB_DEBUG_ON=y",)),
     "counters": ("lean", ("SLQB_STATS=y",)),
     "bare": ("lean+up", ("SLQB_SYSFS=n", "SLQB_DEBUG=n")),
     "a distribution's": ("distro", ()),
