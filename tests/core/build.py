@@ -20,8 +20,10 @@ from pathlib import Path
 from harness import child
 from harness.errors import Outcome
 from harness.hunk import Text, load_hunks, place_hunk
+from harness.kbuild import held
 from harness.places import Places
 from harness.probe import Has, probe
+from harness.progress import SilentProgress
 from harness.series import content
 from harness.store import write_atomically
 from harness.template import TEMPLATES, Line, Templates
@@ -112,7 +114,10 @@ def build(places: Places, name: str, mutations: Sequence[Mutation] = ()) -> Path
     folder = places.cache / "core" / f"{name}-{_digest(files, variant)}"
     if not (folder / "core").exists():
         # A fault is in core.c alone: the rest is there already.
-        _compile(folder, files, variant, build(places, name) if mutations else None)
+        sound = build(places, name) if mutations else None
+        with held(folder, SilentProgress()):
+            if not (folder / "core").exists():
+                _compile(folder, files, variant, sound)
     return folder
 
 
