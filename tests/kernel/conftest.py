@@ -1,20 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What tests with real kernels share: each is built once a session, in the user's cache."""
+"""What tests with real kernels share: each is built once a session, in the user's cache.
+
+To ask make whether there is anything to do takes seconds: what one worker has built the others
+take from it.
+"""
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pytest
 
 from harness.kernel import Kernel, KernelSpec, build_kernel
 from harness.places import Places
-from harness.progress import SilentProgress
+from harness.store import locked, write_atomically
 from harness.tree import Tree
 from harness.worktree import Rendered, render_into_worktree
 
+from .faults import CATALOGUE
+from .images import QUIET, Guest, Images, with_faults, with_guest
+
+T = TypeVar("T")
 Build = Callable[[KernelSpec], Kernel]
+Pack = Callable[[KernelSpec], Images]
+Planted = Callable[[str], Images]
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +37,78 @@ def rendered(linux: Tree, real_places: Places) -> Rendered:
     return render_into_worktree(linux, real_places)
 
 
+class Once(Protocol):
+    """Makes what no worker of this session has made yet."""
+
+    def __call__(self, name: str, make: Callable[[], T], /) -> T: ...
+
+
 @pytest.fixture(scope="session")
-def build(rendered: Rendered, real_places: Places) -> Build:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """The others wait for it meanwhile."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def made(name: str, make: Callable[[], T], /) -> T:
+        path = shared / f"{name}.pickle"
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                write_atomically(path, pickle.dumps(make()))
+        result: T = pickle.loads(path.read_bytes())
+        return result
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def build(rendered: Rendered, real_places: Places, once: Once) -> Build:
     """Builds a kernel from it; asking again costs nothing."""
+
+    def build(spec: KernelSpec) -> Kernel:
+        return build_kernel(rendered.source, spec, real_places, QUIET, line_map=rendered.line_map)
 
     @cache
     def built(spec: KernelSpec) -> Kernel:
-        quiet = SilentProgress()
-        return build_kernel(rendered.source, spec, real_places, quiet, line_map=rendered.line_map)
+        return once(f"kernel-{spec.name}", lambda: build(spec))
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def pack(build: Build, rendered: Rendered, real_places: Places, once: Once) -> Pack:
+    """Such a kernel ready to boot, with the guest in it."""
+
+    def pack(spec: KernelSpec) -> Images:
+        return with_guest(build(spec), rendered.source, real_places)
+
+    @cache
+    def packed(spec: KernelSpec) -> Images:
+        return once(f"images-{spec.name}", lambda: pack(spec))
+
+    return packed
+
+
+@pytest.fixture(scope="session")
+def sound(pack: Pack) -> Images:
+    """The lean kernel, as most boots want it."""
+    return pack(KernelSpec())
+
+
+@pytest.fixture
+def guest(sound: Images, tmp_path: Path) -> Guest:
+    """It, booted into records of the test's own."""
+    return Guest(sound, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def planted(linux: Tree, real_places: Places, once: Once) -> Planted:
+    """The kernel with all the faults, of one configuration or another."""
+
+    def plant(config: str) -> Images:
+        return with_faults(linux, real_places, "planted", *CATALOGUE.mutations(), config=config)
+
+    @cache
+    def built(config: str) -> Images:
+        return once(f"planted-{config}", lambda: plant(config))
 
     return built

@@ -95,3 +95,6 @@ def pairs(catalogue: Catalogue, *, quick: bool) -> tuple[Pair, ...]:
     return tuple(
         Pair(fault, red) for fault in catalogue.fault for red in fault.red if red.quick == quick
     )
+
+
+CATALOGUE = read_faults()

@@ -13,14 +13,12 @@ from harness.fragment import command_line
 from harness.initramfs import build_initramfs
 from harness.kernel import Kernel, KernelSpec, build_kernel
 from harness.module import build_modules
-from harness.places import PROJECT, Places
-from harness.progress import SilentProgress
+from harness.places import Places
 from harness.worktree import Rendered
 from tests.kernel.conftest import Build
+from tests.kernel.images import GUEST, QUIET
 
 pytestmark = pytest.mark.kernel
-GUEST = PROJECT / "tests" / "guest"
-QUIET = SilentProgress()
 
 
 @pytest.fixture

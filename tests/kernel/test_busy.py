@@ -15,26 +15,17 @@ from typing import Any
 
 import pytest
 
-from harness.initramfs import build_initramfs
 from harness.kernel import KernelSpec
-from harness.module import build_modules
-from harness.places import Places
-from harness.worktree import Rendered
-from tests.kernel.conftest import Build
-from tests.kernel.test_planted import GUEST, QUIET, Images
+from tests.kernel.conftest import Pack
 
 pytestmark = pytest.mark.kernel
 CASE = "user.busy"
 MOST = {"quick": 600, "soak": 3600}
 
 
-def busy(
-    allocator: str, scale: str, build: Build, rendered: Rendered, places: Places
-) -> dict[str, Any]:
+def busy(allocator: str, scale: str, pack: Pack) -> dict[str, Any]:
     """The record of a boot that did nothing else."""
-    kernel = build(KernelSpec(allocator=allocator, config="distro"))
-    modules = build_modules(kernel, rendered.source, GUEST, places, QUIET)
-    images = Images(kernel.image, build_initramfs(kernel, modules, GUEST, places, QUIET))
+    images = pack(KernelSpec(allocator=allocator, config="distro"))
     files = ("--kernel", images.kernel, "--initramfs", images.initramfs)
     words = ("--suite", "guest", "--case", CASE, "--scale", scale, "--trim-ms", "200")
     done = subprocess.run(
@@ -53,15 +44,12 @@ def busy(
     return record
 
 
-def test_a_minute_of_work_leaves_nothing_behind(
-    build: Build, rendered: Rendered, real_places: Places
-) -> None:
-    busy("slqb", "quick", build, rendered, real_places)
+@pytest.mark.long
+def test_a_minute_of_work_leaves_nothing_behind(pack: Pack) -> None:
+    busy("slqb", "quick", pack)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("allocator", ["slqb", "slub"])
-def test_ten_minutes_of_work_leave_nothing_behind(
-    allocator: str, build: Build, rendered: Rendered, real_places: Places
-) -> None:
-    busy(allocator, "soak", build, rendered, real_places)
+def test_ten_minutes_of_work_leave_nothing_behind(allocator: str, pack: Pack) -> None:
+    busy(allocator, "soak", pack)

@@ -16,13 +16,11 @@ import pytest
 
 from harness import child
 from harness.fragment import command_line
-from harness.initramfs import build_initramfs
 from harness.irqsoff import text_of
 from harness.kernel import Kernel, KernelSpec, build_kernel
-from harness.module import build_modules
 from harness.places import Places
 from harness.worktree import Rendered
-from tests.kernel.test_planted import GUEST, QUIET, Images
+from tests.kernel.images import QUIET, with_guest
 
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 WORDS = ("--topology", "up", "--icount", "--suite", "guest", "--case", "slabtest.pair_*")
@@ -45,9 +43,7 @@ def kernel_with(settings: tuple[str, ...], rendered: Rendered, places: Places) -
 
 def pair_of(kernel: Kernel, rendered: Rendered, places: Places) -> int:
     """Instructions of an allocation and its free."""
-    modules = build_modules(kernel, rendered.source, GUEST, places, QUIET)
-    images = Images(kernel.image, build_initramfs(kernel, modules, GUEST, places, QUIET))
-    status, record = images.boot(*WORDS)
+    status, record = with_guest(kernel, rendered.source, places).boot(*WORDS)
     assert status == 0, record["reason"]
     measure = record["cells"][0]["measures"]["pair.64"]
     assert measure["unit"] == "instructions"

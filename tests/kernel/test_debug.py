@@ -13,24 +13,19 @@ from harness.errors import Outcome
 from harness.kernel import KernelSpec
 from harness.places import Places
 from harness.tree import Tree
-from tests.kernel.conftest import Build
-from tests.kernel.test_planted import CATALOGUE, Images, images
+from tests.kernel.conftest import Build, Pack
+from tests.kernel.faults import CATALOGUE
+from tests.kernel.images import Images, with_faults
 
 pytestmark = pytest.mark.kernel
 
 ON = ("--append", "slqb_debug=FZPU")
 
 
-@pytest.fixture(scope="module")
-def sound(linux: Tree, real_places: Places) -> Images:
-    """The lean kernel, which has debugging in it."""
-    return images(linux, real_places, "slqb")
-
-
-@pytest.fixture(scope="module")
-def checked(linux: Tree, real_places: Places) -> Images:
+@pytest.fixture
+def checked(pack: Pack) -> Images:
     """The kernel with checks of its own, which has debugfs."""
-    return images(linux, real_places, "slqb", config="debug")
+    return pack(KernelSpec(config="debug"))
 
 
 def complaints(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -47,6 +42,7 @@ def console(record: dict[str, Any]) -> str:
     return Path(runs, record["name"], cell["folder"], "console.log").read_text()
 
 
+@pytest.mark.long
 def test_objects_stay_what_they_are_with_the_whole_system_watched(sound: Images) -> None:
     status, record = sound.boot(*ON, "--case", "slabtest.*")
     assert status == 0, record["reason"]
@@ -160,7 +156,7 @@ def test_the_right_byte_is_named(sound: Images) -> None:
 
 @pytest.mark.soak
 def test_another_byte_is_noticed(linux: Tree, real_places: Places) -> None:
-    broken = images(linux, real_places, "planted", *CATALOGUE.mutations())
+    broken = with_faults(linux, real_places, "planted", *CATALOGUE.mutations())
     words = ("--append", "slqbtest.plant=overrun", "--append", "planted=report_shifted")
     said = console(broken.boot(*ON, *words)[1])
     assert "First wrong byte at " in said

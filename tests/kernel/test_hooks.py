@@ -9,30 +9,21 @@ runs on SLUB, too, which shows that the tests ask for nothing that only SLQB doe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
 
 from harness.errors import Outcome
 from harness.fragment import command_line
-from harness.initramfs import build_initramfs
 from harness.kernel import KernelSpec, build_kernel
-from harness.module import build_modules
-from harness.places import PROJECT, Places
-from harness.progress import SilentProgress
+from harness.places import Places
 from harness.tree import Tree, pristine
 from harness.treetest import tree_tests
-from harness.worktree import Mutation, Rendered, render_into_worktree
-from tests.kernel.conftest import Build
-from tests.kernel.test_planted import Images
+from harness.worktree import Mutation, render_into_worktree
+from tests.kernel.conftest import Pack
+from tests.kernel.images import QUIET, Images, with_guest
 
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
-GUEST = PROJECT / "tests" / "guest"
-QUIET = SilentProgress()
-Pack = Callable[[str, str], Images]
-
 ALLOCATORS = ("slqb", "slub")
 HOOKS = {
     "slabtest.cache_dump",
@@ -54,19 +45,6 @@ HOOKS = {
 NO_LEAKS = ("--append", "kmemleak=off")
 """Watching every object takes most of the time of a storm; and where KFENCE's suite frees what
 is no object, kmemleak dumps a stack of its own."""
-
-
-@pytest.fixture(scope="module")
-def pack(build: Build, rendered: Rendered, real_places: Places) -> Pack:
-    """A kernel of a config and an allocator, ready to boot."""
-
-    @cache
-    def packed(config: str, allocator: str) -> Images:
-        kernel = build(KernelSpec(allocator=allocator, config=config))
-        modules = build_modules(kernel, rendered.source, GUEST, real_places, QUIET)
-        return Images(kernel.image, build_initramfs(kernel, modules, GUEST, real_places, QUIET))
-
-    return packed
 
 
 def statuses(record: dict[str, Any]) -> dict[str, str]:
@@ -92,7 +70,7 @@ def suite_passes(images: Images, suite: str, *words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("allocator", ["slqb", "slub"])
 def test_kasan_finds_what_its_suite_does_wrong(pack: Pack, allocator: str) -> None:
-    record = suite_passes(pack("kasan", allocator), "kasan")
+    record = suite_passes(pack(KernelSpec(allocator=allocator, config="kasan")), "kasan")
     [cell] = record["cells"]
     told = [one["headline"] for one in cell["complaints"]]
     assert all("KASAN: " in one for one in told)
@@ -100,21 +78,21 @@ def test_kasan_finds_what_its_suite_does_wrong(pack: Pack, allocator: str) -> No
 
 
 def test_kasan_finds_nothing_else(pack: Pack) -> None:
-    status, record = pack("kasan", "slqb").boot("--suite", "guest", "--trim-ms", "200")
+    status, record = pack(KernelSpec(config="kasan")).boot("--suite", "guest", "--trim-ms", "200")
     assert status == 0, record["reason"]
 
 
 @pytest.mark.parametrize("allocator", ALLOCATORS)
 def test_kfence_suite_passes(pack: Pack, allocator: str) -> None:
     words = ("--append", "kfence.sample_interval=20", *NO_LEAKS)
-    record = suite_passes(pack("hooks", allocator), "kfence", *words)
+    record = suite_passes(pack(KernelSpec(allocator=allocator, config="hooks")), "kfence", *words)
     assert any("KFENCE: " in one["headline"] for one in record["cells"][0]["complaints"])
 
 
 @pytest.mark.parametrize("allocator", ALLOCATORS)
 def test_hooks_work_and_nobody_else_notices(pack: Pack, allocator: str) -> None:
     words = ("--suite", "guest", "--trim-ms", "200", *NO_LEAKS)
-    status, record = pack("hooks", allocator).boot(*words)
+    status, record = pack(KernelSpec(allocator=allocator, config="hooks")).boot(*words)
     assert status == 0, record["reason"]
     ended = statuses(record)
     assert {path: ended.get(path) for path in HOOKS} == dict.fromkeys(HOOKS, "pass")
@@ -123,7 +101,7 @@ def test_hooks_work_and_nobody_else_notices(pack: Pack, allocator: str) -> None:
 @pytest.mark.parametrize("allocator", ALLOCATORS)
 def test_leaks_are_found_and_nothing_else(pack: Pack, allocator: str) -> None:
     words = ("--suite", "guest", "--case", "user.kmemleak")
-    status, record = pack("hooks", allocator).boot(*words)
+    status, record = pack(KernelSpec(allocator=allocator, config="hooks")).boot(*words)
     assert status == 0, record["reason"]
     assert statuses(record)["user.kmemleak"] == "pass"
 
@@ -134,7 +112,7 @@ def test_memory_is_cleared_as_told(pack: Pack, words: str, case: str) -> None:
     """Without either word the tree's own test has to fail: it is seen to look."""
     appended = [part for word in words.split() for part in ("--append", word)]
     words_of_boot = ("--suite", "guest", "--case", case, *NO_LEAKS, *appended)
-    status, record = pack("hooks", "slqb").boot(*words_of_boot)
+    status, record = pack(KernelSpec(config="hooks")).boot(*words_of_boot)
     assert status == 0 or (words, case) == ("init_on_free=0", "user.cleared"), record["reason"]
     skips = (words, case) == ("init_on_free=0", "user.cleared")
     assert statuses(record)[case] == ("skip" if skips else "pass")
@@ -142,7 +120,7 @@ def test_memory_is_cleared_as_told(pack: Pack, words: str, case: str) -> None:
 
 def test_caches_stay_apart_when_told(pack: Pack) -> None:
     words = ("--suite", "guest", "--case", "user.merge", "--append", "slab_nomerge")
-    status, record = pack("hooks", "slqb").boot(*words)
+    status, record = pack(KernelSpec(config="hooks")).boot(*words)
     assert status == 0, record["reason"]
     assert statuses(record)["user.merge"] == "pass"
 
@@ -153,7 +131,7 @@ def test_caches_stay_apart_when_told(pack: Pack) -> None:
 def test_a_hardened_free_list_leads_nowhere(pack: Pack, config: str, outcome: Outcome) -> None:
     """What a link is written over with is handed out, but where links are coded: there it dies."""
     words = ("--suite", "guest", "--append", "slqbtest.plant=astray")
-    status, record = pack(config, "slqb").boot(*words)
+    status, record = pack(KernelSpec(config=config)).boot(*words)
     assert status == outcome.exit_code, record["reason"]
     if outcome is Outcome.CRASH:
         assert {one["kind"] for one in record["cells"][0]["complaints"]} == {"oops"}
@@ -163,7 +141,7 @@ def test_a_hardened_free_list_leads_nowhere(pack: Pack, config: str, outcome: Ou
 
 def test_an_object_freed_twice_stays_one(pack: Pack) -> None:
     words = ("--suite", "guest", *NO_LEAKS, "--append", "slqbtest.plant=bulktwice")
-    status, record = pack("hooks", "slqb").boot(*words)
+    status, record = pack(KernelSpec(config="hooks")).boot(*words)
     assert status == 0, record["reason"]
 
 
@@ -181,8 +159,7 @@ def test_failures_hit_the_code_that_was_named(deaf: bool, linux: Tree, real_plac
     kernel = build_kernel(
         rendered.source, spec, real_places, QUIET, line_map=rendered.line_map, extra=extra
     )
-    modules = build_modules(kernel, rendered.source, GUEST, real_places, QUIET)
-    images = Images(kernel.image, build_initramfs(kernel, modules, GUEST, real_places, QUIET))
+    images = with_guest(kernel, rendered.source, real_places)
     status, record = images.boot("--suite", "guest", "--case", "user.failslab*")
     assert (status == 0) != deaf, record["reason"]
     assert (set(statuses(record).values()) == {"pass"}) != deaf

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.places import Places
-from harness.tree import Tree
-from tests.kernel.test_planted import Images, images
+from tests.kernel.images import Images
 
 pytestmark = pytest.mark.kernel
 MEMORY = ("--topology", "plugged", "--case", "user.memory_*", "--trim-ms", "200")
@@ -16,12 +14,6 @@ ISOLATED = (
     *("--topology", "2n", "--case", "user.trim_isolated", "--trim-ms", "200"),
     *("--append", "isolcpus=2", "--append", "nohz_full=3"),
 )
-
-
-@pytest.fixture(scope="module")
-def sound(linux: Tree, real_places: Places) -> Images:
-    """The kernel without a fault."""
-    return images(linux, real_places, "slqb")
 
 
 @pytest.mark.parametrize(

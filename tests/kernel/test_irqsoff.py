@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness.initramfs import build_initramfs
 from harness.irqsoff import LONGEST
 from harness.kernel import KernelSpec
-from harness.module import build_modules
 from harness.places import Places
 from harness.tree import Tree
-from harness.worktree import Mutation, Rendered
-from tests.kernel.conftest import Build
-from tests.kernel.test_planted import CATALOGUE, GUEST, QUIET, Images, images
+from harness.worktree import Mutation
+from tests.kernel.conftest import Pack
+from tests.kernel.faults import CATALOGUE
+from tests.kernel.images import Images, with_faults
 
 pytestmark = pytest.mark.kernel
 BOUND = 4000.0
@@ -35,17 +34,10 @@ def longest(booted: Images) -> tuple[float, str]:
     return measure["value"], measure["where"]
 
 
-def kernel_of(allocator: str, build: Build, rendered: Rendered, places: Places) -> Images:
-    kernel = build(KernelSpec(allocator=allocator))
-    modules = build_modules(kernel, rendered.source, GUEST, places, QUIET)
-    return Images(kernel.image, build_initramfs(kernel, modules, GUEST, places, QUIET))
-
-
-def test_interrupts_are_off_for_a_piece_at_most(
-    build: Build, rendered: Rendered, real_places: Places
-) -> None:
-    ours, where = longest(kernel_of("slqb", build, rendered, real_places))
-    theirs, _ = longest(kernel_of("slub", build, rendered, real_places))
+@pytest.mark.long
+def test_interrupts_are_off_for_a_piece_at_most(sound: Images, pack: Pack) -> None:
+    ours, where = longest(sound)
+    theirs, _ = longest(pack(KernelSpec(allocator="slub")))
     assert 1000 < ours < BOUND, where
     assert theirs > 1000
 
@@ -53,6 +45,6 @@ def test_interrupts_are_off_for_a_piece_at_most(
 @pytest.mark.soak
 def test_more_than_a_piece_at_a_time_is_seen(linux: Tree, real_places: Places) -> None:
     fault = Mutation("mm/slqb.c", r"^#define SLQB_PIECE\t\t32$", "#define SLQB_PIECE\t\t1024")
-    broken = images(linux, real_places, "planted", *CATALOGUE.mutations(), fault)
+    broken = with_faults(linux, real_places, "piece", *CATALOGUE.mutations(), fault)
     value, where = longest(broken)
     assert value > 10 * BOUND, where

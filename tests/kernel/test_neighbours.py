@@ -15,10 +15,12 @@ import pytest
 from harness import child
 from harness.config import configure, is_configured
 from harness.errors import Outcome
+from harness.kbuild import held
 from harness.kernel import KernelSpec, plan_kernel
 from harness.places import Places
 from harness.tree import Tree, pristine
 from harness.worktree import render_into_worktree
+from tests.kernel.images import QUIET
 
 pytestmark = pytest.mark.kernel
 TOUCHED = ("mm/slab_common.o", "mm/memcontrol.o", "mm/percpu.o", "kernel/cpu.o")
@@ -28,14 +30,15 @@ def code(source: Path, allocator: str, places: Places) -> Iterator[tuple[str, st
     """Each object that the series could change, and its code."""
     plan = plan_kernel(source, KernelSpec(allocator=allocator), places)
     kbuild = plan.kbuild
-    kbuild.prepare()
-    if not is_configured(kbuild, plan.wanted):
-        configure(kbuild, plan.wanted, plan.log)
     objects = (f"mm/{allocator}.o", *TOUCHED)
-    kbuild.make(*objects, log=plan.log, outcome=Outcome.BUILD)
-    for name in objects:
-        argv = ("objdump", "-dr", "--no-show-raw-insn", name)
-        yield name, child.run(argv, cwd=kbuild.folder)
+    with held(kbuild.folder, QUIET):
+        kbuild.prepare()
+        if not is_configured(kbuild, plan.wanted):
+            configure(kbuild, plan.wanted, plan.log)
+        kbuild.make(*objects, log=plan.log, outcome=Outcome.BUILD)
+        for name in objects:
+            argv = ("objdump", "-dr", "--no-show-raw-insn", name)
+            yield name, child.run(argv, cwd=kbuild.folder)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The allocator as each patch of the series leaves it compiles, in silence.
 
-`slqb check` builds and boots all of it; this looks at our object alone, and takes seconds.
+`slqb check` builds and boots all of it; this looks at our object alone, and takes seconds. All of
+them lie in one worktree, one after the other.
 """
 
 from __future__ import annotations

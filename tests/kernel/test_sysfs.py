@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.initramfs import build_initramfs
 from harness.kernel import KernelSpec
-from harness.module import build_modules
-from harness.places import Places
-from harness.progress import SilentProgress
-from harness.worktree import Rendered
-from tests.kernel.conftest import Build
-from tests.kernel.test_boot import GUEST, Guest
+from tests.kernel.conftest import Pack
+from tests.kernel.images import Guest
 
 pytestmark = pytest.mark.kernel
 
@@ -26,24 +21,15 @@ SHOWN = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["lean", "debug"])
-def config(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+@pytest.fixture
+def guest(config: str, pack: Pack, tmp_path: Path) -> Guest:
+    return Guest(pack(KernelSpec(config=config)), tmp_path)
 
 
-@pytest.fixture(scope="module")
-def images(config: str, build: Build, rendered: Rendered, real_places: Places) -> tuple[Path, Path]:
-    quiet, kernel = SilentProgress(), build(KernelSpec(config=config))
-    modules = build_modules(kernel, rendered.source, GUEST, real_places, quiet)
-    return kernel.image, build_initramfs(kernel, modules, GUEST, real_places, quiet)
-
-
+@pytest.mark.parametrize("config", ["lean", pytest.param("debug", marks=pytest.mark.long)])
 @pytest.mark.parametrize("topology", ["2n", "memoryless"])
-def test_what_the_allocator_shows_of_itself(
-    config: str, images: tuple[Path, Path], topology: str, tmp_path: Path
-) -> None:
-    booted = Guest(*images, tmp_path).boot("--topology", topology, "--case", "user.s*")
+def test_what_the_allocator_shows_of_itself(config: str, guest: Guest, topology: str) -> None:
+    booted = guest.boot("--topology", topology, "--case", "user.s*")
     assert booted.status == 0, booted.record["reason"]
     came = {case["path"].removeprefix("user."): case["status"] for case in booted.cell["cases"]}
     assert {name: came[name] for name in SHOWN} == dict.fromkeys(SHOWN, "pass")
@@ -51,10 +37,9 @@ def test_what_the_allocator_shows_of_itself(
     assert counted == dict.fromkeys(COUNTED, "pass" if config == "debug" else "skip")
 
 
-def test_the_record_says_what_a_cache_costs(
-    config: str, images: tuple[Path, Path], tmp_path: Path
-) -> None:
-    measures = Guest(*images, tmp_path).boot("--suite", "none").cell["measures"]
+@pytest.mark.parametrize("config", ["lean", "debug"])
+def test_the_record_says_what_a_cache_costs(config: str, guest: Guest) -> None:
+    measures = guest.boot("--suite", "none").cell["measures"]
     bounds = {
         name.removeprefix("bounds."): measure["value"]
         for name, measure in measures.items()

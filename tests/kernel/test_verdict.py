@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.long]
+
+ALONE = ("--jobs", "1") if "PYTEST_XDIST_WORKER" in os.environ else ()
+"""Guests that share a processor wait for each other: together they are no quicker, and there is
+another worker that boots something."""
 
 RUNS = {
     "lean": ("--config", "lean", "--topology", "uma,4n,memoryless"),
-    "debug": ("--config", "debug", "--topology", "2n,memoryless"),
+    "debug": ("--config", "debug", "--topology", "2n,memoryless", *ALONE),
     "the same tests on SLUB": ("--allocator", "slub", "--topology", "2n"),
 }
 
