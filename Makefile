@@ -14,6 +14,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOT := $(shell [ $$(id -u) = 0 ] || echo sudo)
 ARGS ?=
+# tests at a time; with 0 pytest runs them itself, one after the other
+JOBS ?= $(shell nproc)
 
 .PHONY: help
 help: ## show the targets
@@ -25,7 +27,7 @@ run: setup ## set up, then render, build, boot and judge SLQB on 4 CPUs and 2 no
 
 .PHONY: test
 test: setup ## set up, then run the tests: what CI runs
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) $(ARGS)
 
 .PHONY: soak
 soak: setup ## everything and long: all configs, topologies and allocators

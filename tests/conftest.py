@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What tests share: a toy kernel tree with toy templates, a sealed cache, the real command."""
+"""What tests share: a toy kernel tree with toy templates, a sealed cache, the real command.
 
+`make test` runs them in several processes. A session's fixtures are then made in each of them:
+what they make lies in the user's cache, under locks, and the second finds it there.
+"""
+
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from harness import child
 from harness.kbuild import Kbuild
@@ -21,14 +28,67 @@ from harness.tree import Tree, open_tree
 DATA = Path(__file__).parent / "data"
 TOY = DATA / "toy"
 CORE = Path(__file__).parent / "core"
+TOGETHER = (
+    "test_decisions.py",  # reads the whole tree first
+    "test_hang.py",  # none beside another
+    "test_posted.py",  # what any of them has sent is forgotten at the end
+    "test_stages.py",  # all in one worktree
+    "test_verdict.py",  # `slqb run` boots as many at a time as there are processors
+)
+"""Files whose tests one worker has, one after the other."""
 HIDES_EVERYTHING = "*.o\n/*\n!/debian/\n"  # what Debian's .gitignore ends in
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The allocator's core goes first: it says in seconds what kernels say in minutes."""
-    items.sort(key=lambda item: CORE not in item.path.parents)
+    """The allocator's core goes first: it says in seconds what kernels say in minutes.
+
+    Then what takes longest, so that no worker is left alone with it. What needs quiet is for one
+    worker, and the others have the rest meanwhile, which boots nothing.
+    """
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """Lower ones first."""
+    kernel, quiet, long = (item.get_closest_marker(name) for name in ("kernel", "quiet", "long"))
+    if CORE in item.path.parents:
+        return 0
+    if kernel:
+        return 3 if quiet else 1 if long else 2
+    return 4 if item.path.name in TOGETHER else 5
+
+
+class Turns(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Hands tests out one by one in their order, but for files whose tests stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if Path(file).name in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Turns:
+    """With `pytest -n`. The groups of pytest-xdist go by names that pytest 9.2 does not let it
+    change any more, and nobody notices."""
+    config.option.loadscopereorder = False
+    return Turns(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """No kernel is built or booted beside a test that needs quiet, in whichever process."""
+    quiet = item.get_closest_marker("quiet")
+    if not quiet and not item.get_closest_marker("kernel"):
+        return (yield)
+    folder = Places.from_environment().folder()
+    with (folder / "tests.door").open("w") as door, (folder / "tests.lock").open("w") as lock:
+        # who waits for the lock stands in the door: the next is not the one who just had it
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if quiet else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def test_a_qemu_that_is_missing(tmp_path: Path) -> None:
         booted(tmp_path, machine)
 
 
+@pytest.mark.quiet
 def test_silence_is_a_hang(tmp_path: Path) -> None:
     machine = fake_machine(tmp_path, GUEST, "exec sleep 60")
     began = time.monotonic()
@@ -88,6 +89,7 @@ def test_a_line_that_is_not_finished_is_no_life_but_is_shown(tmp_path: Path) -> 
     assert (tmp_path / "boot" / CONSOLE_LOG).read_text().endswith("half\n")
 
 
+@pytest.mark.quiet
 def test_talk_without_end_is_cut_off(tmp_path: Path) -> None:
     machine = fake_machine(tmp_path, GUEST, "while :; do echo talk; sleep 0.05; done")
     result = booted(tmp_path, machine, Limits(deadline=2, silence=1))
@@ -95,6 +97,7 @@ def test_talk_without_end_is_cut_off(tmp_path: Path) -> None:
     assert result.seconds < 10
 
 
+@pytest.mark.quiet
 def test_a_panic_ends_the_boot_at_once(tmp_path: Path) -> None:
     end = "---[ end Kernel panic - not syncing: a test ]---\n"
     machine = fake_machine(tmp_path, GUEST + PANIC + "Call Trace:\n" + end, "exec sleep 60")
@@ -104,6 +107,7 @@ def test_a_panic_ends_the_boot_at_once(tmp_path: Path) -> None:
     assert result.lines[-1].text == end.strip()
 
 
+@pytest.mark.quiet
 def test_a_panic_without_an_end_is_not_waited_for_long(tmp_path: Path) -> None:
     act = "while :; do echo still dumping; sleep 0.1; done"
     result = booted(tmp_path, fake_machine(tmp_path, GUEST + PANIC, act))
@@ -115,6 +119,7 @@ def test_a_panic_at_which_qemu_leaves(tmp_path: Path) -> None:
     assert booted(tmp_path, fake_machine(tmp_path, GUEST + PANIC)).ended is Ended.PANIC
 
 
+@pytest.mark.quiet
 def test_a_guest_that_halts_is_not_waited_for(tmp_path: Path) -> None:
     machine = fake_machine(tmp_path, GUEST + "reboot: System halted\n", "exec sleep 60")
     result = booted(tmp_path, machine)

@@ -70,6 +70,7 @@ def test_signs_of_a_worn_out_host_overrule_the_caller(tmp_path: Path, sign: str)
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.quiet
 def test_a_deadline_ends_the_child_and_what_it_started(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(CommandError) as caught:
@@ -109,6 +110,7 @@ def test_children_of_other_threads_are_ended_and_the_next_is_not_started(tmp_pat
     assert not (tmp_path / "pid2").exists()
 
 
+@pytest.mark.quiet
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(CommandError, match=r"took longer than 0\.2 seconds"):
@@ -146,6 +148,7 @@ def test_a_dry_run_only_tells(tmp_path: Path) -> None:
     assert not (tmp_path / "a file").exists()
 
 
+@pytest.mark.quiet
 def test_an_interrupt_ends_grandchildren_too(tmp_path: Path) -> None:
     """What Ctrl-C does: SIGINT reaches us alone, for children have groups of their own."""
     script = (

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from harness.hostload import Sample, sample, starved
 
 BUSY = "while True: pass"
@@ -66,6 +68,7 @@ def busy() -> Iterator[int]:
         process.wait()
 
 
+@pytest.mark.quiet
 def test_a_real_process_is_measured() -> None:
     with busy() as pid:
         time.sleep(0.2)
