@@ -84,7 +84,7 @@ FAULTS = {
         r"^\tif \(slab->inuse == 1\) \{",
         "\tif (slab->inuse <= 2) {",
         r"freed with 1 objects in use|is no object|in a list that does not own|signal"
-        r"|is not where an object of \w+ begins",
+        r"|is not where an object of \w+ begins|has 0 slabs, .* and says",
     ),
     "a splice that is off by one": Fault(
         r"^\tto->nr \+= from->nr;",
