@@ -65,10 +65,10 @@ def test_every_case_passes_with_checks_of_both_kinds(cases: str, checked: Images
     assert status == 0, record["reason"]
 
 
-@pytest.fixture(scope="module")
-def watched(linux: Tree, real_places: Places) -> Images:
+@pytest.fixture
+def watched(pack: Pack) -> Images:
     """The kernel that watches all caches without being asked."""
-    return images(linux, real_places, "slqb", config="lean+watched")
+    return pack(KernelSpec(config="lean+watched"))
 
 
 @pytest.mark.soak
