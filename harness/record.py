@@ -113,6 +113,15 @@ class ComplaintRecord(Part):
     decoded: tuple[str, ...] = ()
 
 
+class AttemptRecord(Part):
+    """One of several boots of a cell that did not pass at first."""
+
+    outcome: str
+    reason: str = ""
+    seconds: float = 0.0
+    folder: str = ""
+
+
 class CellRecord(Part):
     """One boot of one kernel on one topology."""
 
@@ -139,10 +148,18 @@ class CellRecord(Part):
     """... and stood in line for."""
     host_failures: tuple[str, ...] = ()
     """Why earlier boots of this cell say nothing of the kernel; each is kept beside its folder."""
+    attempts: tuple[AttemptRecord, ...] = ()
+    """All boots of a cell that failed and was repeated, the first one first. The cell's own
+    outcome stays that of the first: what passes only on repeat is no pass."""
     measures: Mapping[str, Measure] = {}
     counts: Mapping[str, int] = {}
     cases: tuple[CaseRecord, ...] = ()
     complaints: tuple[ComplaintRecord, ...] = ()
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it failed and passed when it was repeated."""
+        return any(one.outcome == Outcome.PASS.name for one in self.attempts)
 
 
 class RunRecord(Part):

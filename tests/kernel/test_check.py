@@ -35,8 +35,8 @@ def slqb(home: Path, places: Places, *words: str | Path) -> "subprocess.Complete
     [
         (
             COMMON,
-            "\n+\t\t\tcontinue;\n",
-            "\n+\t\t\t{ int spare; continue; }\n",
+            " && align && s->align % align)\n",
+            " && align && (align, s->align % align))\n",
             "build",
             "slub lean: warning: mm/slab_common.c",
         ),
