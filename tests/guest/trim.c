@@ -124,6 +124,7 @@ void check_trim_period(struct check *check)
 {
 	const unsigned int soon = 1500;
 	long before = text_number(period_path);
+	bool watched;
 
 	if (!slqb_promises(check))
 		return;
@@ -133,6 +134,14 @@ void check_trim_period(struct check *check)
 	period_refused(check, "soon");
 	period_refused(check, "-1");
 	period_refused(check, "4294967296");
+	if (module_order("hold 1"))
+		check_fail(check, "an object is not to be had");
+	watched = cache_is_watched(held_cache);
+	module_order("release");
+	if (watched) {
+		check_note(check, "objects are watched: none waits for a pass");
+		return;
+	}
 
 	text_write(period_path, "100000000");
 	if (passes_begin(check, 300))
