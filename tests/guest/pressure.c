@@ -66,6 +66,11 @@ void check_oom(struct check *check)
 		return;
 	}
 	module_order("release");
+	/*
+	 * Where pages are large, this raises the low mark so far that the one who dies finds
+	 * nothing below it either, and the kernel complains.
+	 */
+	text_write("/proc/sys/vm/watermark_boost_factor", "0");
 	before = meminfo_kib("/proc/meminfo", "SUnreclaim");
 	module_order("queue %ld", total / 1024 / share);
 	queued = meminfo_kib("/proc/meminfo", "SUnreclaim");
