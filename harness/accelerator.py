@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import child
+from harness.arch import load_arch
 from harness.errors import HarnessError, HostError, Outcome, UserError
 from harness.machine import PROBES, Machine, Payload, qemu_command
 from harness.places import Places
@@ -96,7 +97,9 @@ def _unfit(machine: Machine) -> Finding | None:
     """Why KVM need not be tried at all."""
     if "kvm" not in machine.cpu:
         return Finding(False, f"machine {machine.name} has no such mode")
-    if platform.machine() != machine.arch:
+    if not machine.probe:
+        return Finding(False, f"machine {machine.name} has no payload to try it with")
+    if platform.machine() != load_arch(machine.arch).host:
         return Finding(False, f"this host is {platform.machine()}, not {machine.arch}")
     if not DEVICE.exists():
         return Finding(False, f"there is no {DEVICE}")

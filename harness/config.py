@@ -52,13 +52,16 @@ def request(
 ) -> tuple[Setting, ...]:
     """Everything asked of Kconfig for one kernel; `config` joins fragments with '+'."""
     parts = config.split("+")
-    own = (f"allocator-{allocator}-{part}" for part in parts)
-    names = ("base", f"arch-{arch}", *parts, f"allocator-{allocator}", *_there(own, folder))
-    return merge(join(names, folder) + (() if extra is None else (extra,)))
+    general = join(("base", f"arch-{arch}", *parts, f"allocator-{allocator}"), folder)
+    own = [f"arch-{arch}-{one.name}" for one in general]
+    own += [f"allocator-{allocator}-{part}" for part in parts]
+    every = join((*(one.name for one in general), *_there(own, folder)), folder)
+    return merge(every + (() if extra is None else (extra,)))
 
 
 def _there(names: Iterable[str], folder: Path) -> Iterator[str]:
-    """Those of the names that a fragment has: what an allocator adds to a configuration."""
+    """Those of the names that a fragment has: what an arch adds to a fragment, or an allocator to
+    a configuration."""
     return (name for name in names if (folder / f"{name}.config").is_file())
 
 

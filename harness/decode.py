@@ -21,7 +21,7 @@ from harness.verdict import Charge
 FRAME = re.compile(
     r"(?P<symbol>[A-Za-z_][\w.$]*)\+0x(?P<offset>[0-9a-f]+)/0x[0-9a-f]+(?P<module> \[\w+\])?"
 )
-ADDRESS = re.compile(r"\b(?:0x)?(?P<address>ffff[0-9a-f]{12})\b")
+ADDRESS = re.compile(r"\b(?:0x)?(?P<address>(?:ffff|c000)[0-9a-f]{12})\b")
 MOST = 64  # frames of one complaint
 
 
@@ -30,7 +30,9 @@ class Symbols:
 
     def __init__(self, listing: str) -> None:
         rows = [row for row in map(str.split, listing.splitlines()) if len(row) == 3]
-        self._sorted = sorted((int(row[0], 16), row[2]) for row in rows if row[1] in "tTwW")
+        code = [row for row in rows if row[1] in "tTwW"]
+        # big-endian Power: the code is at .name, and name is a descriptor
+        self._sorted = sorted((int(row[0], 16), row[2].removeprefix(".")) for row in code)
         self._by_name: dict[str, list[int]] = {}
         for address, name in self._sorted:
             self._by_name.setdefault(name, []).append(address)
@@ -50,23 +52,26 @@ class Symbols:
         return f"{name}+{address - start:#x}"
 
 
-def decoded(charge: Charge, kernel: Path) -> tuple[str, ...]:
-    """The frames of a complaint as `frame: place`; nothing where nothing can be added."""
+def decoded(charge: Charge, kernel: Path, prefix: str = "") -> tuple[str, ...]:
+    """The frames of a complaint as `frame: place`; nothing where nothing can be added.
+
+    `prefix` is that of the binutils that read such a kernel.
+    """
     if charge.expected:
         return ()
     lines = (charge.complaint.headline, *charge.complaint.body[: 4 * MOST])
     if not any(FRAME.search(line) or ADDRESS.search(line) for line in lines):
         return ()
     try:
-        symbols = _symbols(kernel)
-        return tuple(_decode(lines, symbols, kernel))[:MOST]
+        symbols = _symbols(kernel, prefix)
+        return tuple(_decode(lines, symbols, kernel, prefix))[:MOST]
     except HarnessError as error:
         return (f"not decoded: {str(error).splitlines()[0]}",)
 
 
 @functools.lru_cache(maxsize=4)
-def _symbols(kernel: Path) -> Symbols:
-    return Symbols(child.run(["nm", str(kernel)], cwd=kernel.parent, timeout=60))
+def _symbols(kernel: Path, prefix: str) -> Symbols:
+    return Symbols(child.run([f"{prefix}nm", str(kernel)], cwd=kernel.parent, timeout=60))
 
 
 @functools.lru_cache(maxsize=4)
@@ -77,10 +82,10 @@ def _has_lines(kernel: Path) -> bool:
     return ".debug_line" in sections
 
 
-def _decode(lines: tuple[str, ...], symbols: Symbols, kernel: Path) -> Iterator[str]:
+def _decode(lines: tuple[str, ...], symbols: Symbols, kernel: Path, prefix: str) -> Iterator[str]:
     frames = dict(_frames(lines, symbols))
     if _has_lines(kernel):
-        yield from _places(frames, kernel)
+        yield from _places(frames, kernel, prefix)
     else:
         yield from (
             f"{address:#x}: {symbols.name(address)}"
@@ -102,9 +107,9 @@ def _frames(lines: tuple[str, ...], symbols: Symbols) -> Iterator[tuple[str, int
                 yield f"{address:x}", address
 
 
-def _places(frames: dict[str, int], kernel: Path) -> Iterator[str]:
+def _places(frames: dict[str, int], kernel: Path, prefix: str) -> Iterator[str]:
     """File and line of each frame; a return address is that of the call before it."""
-    argv = ["addr2line", "--exe", str(kernel), "--inlines", "--pretty-print"]
+    argv = [f"{prefix}addr2line", "--exe", str(kernel), "--inlines", "--pretty-print"]
     wanted = "\n".join(f"{address - 1:#x}" for address in frames.values())
     said = child.run(
         [*argv, "--addresses", "--functions"], cwd=kernel.parent, input=wanted + "\n", timeout=120

@@ -8,6 +8,7 @@ the same way.
 import re
 from pathlib import Path
 
+from harness.arch import load_arch
 from harness.errors import UserError
 from harness.machine import Machine
 
@@ -33,7 +34,8 @@ def check_kernel(file: Path, machine: Machine) -> None:
                 " (CONFIG_PVH=y makes one)"
             )
     elif not any(content[at : at + len(sign)] == sign for at, sign in (BZIMAGE, ARM64_IMAGE)):
-        raise UserError(f"--kernel {file}: not a kernel; give the {machine.image} of a build")
+        wanted = load_arch(machine.arch).image
+        raise UserError(f"--kernel {file}: not a kernel; give the {wanted} of a build")
 
 
 def check_initramfs(file: Path) -> None:

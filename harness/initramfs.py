@@ -21,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness import child
+from harness.arch import load_arch
 from harness.borrow import borrowed, programs_of
 from harness.diagnostics import diagnostics, told
 from harness.errors import BuildError, HarnessError, Outcome
@@ -59,7 +60,7 @@ def build_initramfs(
     with held(kernel.build, progress):
         init, tools = _build_programs(kernel, guest)
         image = kernel.build / IMAGE
-        more = borrowed(programs_of(kernel.spec.config), kernel.spec.arch)
+        more = borrowed(programs_of(kernel.spec.config), load_arch(kernel.spec.arch).host)
         write_if_changed(image, archive(entries(init, modules, tools, more)))
     return image
 

@@ -30,6 +30,7 @@ def keep_kernel(
     image: Path,
     *,
     initramfs: Path | None = None,
+    symbols: Path | None = None,
     config: Path | None = None,
     log: Path | None = None,
     **facts: object,
@@ -37,9 +38,10 @@ def keep_kernel(
     """Put a kernel and what belongs to it into the record."""
     folder = recorder.folder / name
     parts: dict[str, object] = {}
-    for key, file in (("image", image), ("initramfs", initramfs), ("config", config)):
+    files = {"image": image, "initramfs": initramfs, "symbols": symbols, "config": config}
+    for key, file in files.items():
         if file is not None:
-            stored = key if key != "image" else file.name
+            stored = file.name if key in ("image", "symbols") else key
             parts[key] = f"{name}/{stored}"
             parts[f"{key}_sha256"] = keep(file, folder, stored, places)
     if log is not None and log.is_file():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Building one kernel: configure, compile, read what the compiler said.
 
-Only vmlinux is built: QEMU boots it as it is. make runs once when nothing has to be
+Only what QEMU boots is built: vmlinux as it is, where it can. make runs once when nothing has to be
 configured, and what it did is known from what it printed: objects compiled, and warnings.
 A warning in our files is an error: our own objects are compiled with -Werror and with more
 warnings than the tree's, by way of kbuild's per-object flags, so that no other object's
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import child
+from harness.arch import SYMBOLS, load_arch
 from harness.buildwatch import Watch
 from harness.ccache import CacheUse, read_cache_use
 from harness.config import (
@@ -35,7 +36,7 @@ from harness.kbuild import SOURCE_LINK, Kbuild, held, write_if_changed
 from harness.places import Places
 from harness.progress import Progress
 from harness.template import LineMap
-from harness.toolchain import check_arch, find_toolchain, job_count
+from harness.toolchain import find_toolchain, job_count
 
 ALLOCATORS = ("slqb", "slub", "slab", "slob")
 OWN_WARNINGS = (
@@ -49,7 +50,6 @@ BEFORE_SHADOW = (
 )
 """x86 enters C through PVH before KASAN has mapped its shadow. On 6.1 that C is instrumented all
 the same, as is the memcmp() it calls, and the machine resets at the first access."""
-IMAGE = "vmlinux"
 LOG = "build.log"
 CACHE_LOG = "ccache.log"
 FIRST_ERRORS = 5
@@ -76,6 +76,7 @@ class Kernel:
     spec: KernelSpec
     build: Path
     image: Path
+    symbols: Path
     config: Path
     release: str
     seconds: float
@@ -103,13 +104,18 @@ class Plan:
         return self.kbuild.folder / LOG
 
     @property
+    def image(self) -> Path:
+        """What is booted."""
+        return self.kbuild.folder / self.kbuild.tools.arch.image
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """What make is asked for: the image, and what modules are built against if any can be."""
         modules, shadow = self._asks("MODULES"), self._asks("KASAN") and self._asks("PVH")
         sources = [Path(file) for file in own_files(self.line_map)]
         flags = [f"CFLAGS_{file.stem}.o={OWN_WARNINGS}" for file in sources if file.suffix == ".c"]
         flags += BEFORE_SHADOW if shadow else ()
-        return (*flags, IMAGE, *(("modules_prepare",) if modules else ()))
+        return (*flags, self.image.name, *(("modules_prepare",) if modules else ()))
 
     def _asks(self, symbol: str) -> bool:
         return any(one.symbol == symbol and one.value == "y" for one in self.wanted)
@@ -136,7 +142,7 @@ def check_spec(spec: KernelSpec) -> None:
     """A UserError if there is no such kernel, whatever the tree."""
     if spec.allocator not in ALLOCATORS:
         raise UserError(f"unknown allocator {spec.allocator!r}; there are: {', '.join(ALLOCATORS)}")
-    check_arch(spec.arch)
+    load_arch(spec.arch)
     check_config(spec.config)
 
 
@@ -155,7 +161,7 @@ def plan_kernel(
     `lacks` are symbols that this source does not have yet: they are not asked for.
     """
     check_spec(spec)
-    tools = find_toolchain(spec.arch)
+    tools = find_toolchain(load_arch(spec.arch))
     every = request(spec.arch, spec.config, spec.allocator, extra)
     wanted = tuple(one for one in every if one.symbol not in lacks)
     suffix = "" if extra is None else f"-{extra.digest}"
@@ -193,7 +199,7 @@ def _build(plan: Plan, progress: Progress, facts: Path) -> Kernel:
     for stale in (plan.log, plan.kbuild.folder / CACHE_LOG):
         stale.unlink(missing_ok=True)
     _configure(plan, progress)
-    fresh = not (plan.kbuild.folder / IMAGE).is_file()
+    fresh = not plan.image.is_file()
     watch = Watch(progress, facts, fresh=fresh, guess=plan.guess)
     _compile(plan, watch, progress)
     confirm(plan.kbuild, plan.wanted)
@@ -242,7 +248,8 @@ def _finished(plan: Plan, objects: int, seconds: float) -> Kernel:
     return Kernel(
         spec=plan.spec,
         build=folder,
-        image=folder / IMAGE,
+        image=plan.image,
+        symbols=folder / SYMBOLS,
         config=plan.kbuild.config,
         release=(folder / "include/config/kernel.release").read_text().strip(),
         seconds=seconds,

@@ -25,20 +25,23 @@ class Machine(catalogue.Entry):
 
     arch: str
     emulator: str
-    image: str
-    """What of the build is booted."""
     max_cpus: int = Field(ge=1)
-    page_kib: int = Field(ge=4)
+    node_mib: int = Field(default=1, ge=1)
+    """The memory of a node is a multiple of this."""
+    plugs_memory: bool = False
+    """Whether memory can be there that waits to be put online."""
     model: str
     """QEMU's -machine."""
+    arguments: tuple[str, ...] = ()
+    """What else QEMU is told."""
     flat_model: Mapping[str, str] = {}
     """A quicker one for topologies of a single node, for each accelerator that has one."""
     cpu: Mapping[str, str]
     """QEMU's -cpu for each accelerator it can be had with."""
     cmdline: tuple[str, ...] = ()
     """What the kernel must be told on this machine, the console above all."""
-    probe: str
-    """The source of the accelerator's test payload, in qemu/probes/."""
+    probe: str = ""
+    """The source of the accelerator's test payload, in qemu/probes/, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,37 @@ def load_machine(name: str, folder: Path = MACHINES) -> Machine:
     return catalogue.load("machine", folder, name, Machine)
 
 
+def unfit(machine: Machine, topology: Topology) -> str:
+    """Why the machine cannot have that shape; nothing if it can."""
+    if topology.cpus > machine.max_cpus:
+        return (
+            f"topology {topology.name!r} has {topology.cpus} CPUs, "
+            f"machine {machine.name!r} has at most {machine.max_cpus}"
+        )
+    if topology.plugged_mib and not machine.plugs_memory:
+        return (
+            f"topology {topology.name!r} has memory that waits to be put online, "
+            f"which machine {machine.name!r} cannot have"
+        )
+    return ""
+
+
+def fitted(machine: Machine, topology: Topology) -> Topology:
+    """The shape in sizes that the machine can make: memory is rounded up."""
+    step = machine.node_mib
+
+    def up(mib: int) -> int:
+        return -(-mib // step) * step
+
+    nodes = tuple(
+        node.model_copy(
+            update={"memory_mib": up(node.memory_mib), "plugged_mib": up(node.plugged_mib)}
+        )
+        for node in topology.nodes
+    )
+    return topology.model_copy(update={"nodes": nodes})
+
+
 def qemu_command(
     machine: Machine,
     topology: Topology,
@@ -75,11 +109,8 @@ def qemu_command(
             f"topology {topology.name!r} has {topology.cpus} CPUs; "
             "instructions are counted (--icount) on one, as in topology 'up'"
         )
-    if topology.cpus > machine.max_cpus:
-        raise UserError(
-            f"topology {topology.name!r} has {topology.cpus} CPUs, "
-            f"machine {machine.name!r} has at most {machine.max_cpus}"
-        )
+    if reason := unfit(machine, topology):
+        raise UserError(reason)
     return (
         machine.emulator,
         *_machine_arguments(machine, topology, "tcg,thread=single" if icount else accelerator),
@@ -97,7 +128,7 @@ def _machine_arguments(machine: Machine, topology: Topology, accelerator: str) -
     kind = accelerator.split(",")[0]
     model = quicker.get(kind, machine.model)
     accel = "tcg,thread=multi" if accelerator == "tcg" else accelerator
-    return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[kind])
+    return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[kind], *machine.arguments)
 
 
 def _payload_arguments(payload: Payload) -> tuple[str, ...]:

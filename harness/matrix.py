@@ -14,7 +14,7 @@ from harness.config import request
 from harness.errors import UserError
 from harness.fragment import check_config
 from harness.kernel import ALLOCATORS
-from harness.machine import Machine, load_machine
+from harness.machine import Machine, fitted, load_machine
 from harness.topology import Topology, load_topology
 
 OURS = "slqb"
@@ -139,7 +139,8 @@ def _cells(
         short = wanted.allocator == OURS and asked.scale == "quick" and not keeps_trim
         if short and asked.trim_ms is None:
             asked = asked.model_copy(update={"trim_ms": QUICK_TRIM})
-        yield Cell(f"{wanted.name}-{topology.name}", topology, asked)
+        shape = fitted(wanted.machine, topology)
+        yield Cell(f"{wanted.name}-{topology.name}", shape, asked)
         keeps_trim = False
 
 

@@ -87,6 +87,9 @@ class KernelRecord(Part):
     config_sha256: str | None = None
     initramfs: str | None = None
     initramfs_sha256: str | None = None
+    symbols: str | None = None
+    """The ELF file, where something else is booted."""
+    symbols_sha256: str | None = None
     build: str = ""
     build_seconds: float = 0.0
     argv: tuple[str, ...] = ()

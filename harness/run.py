@@ -157,6 +157,7 @@ def keep(job: Job) -> Job:
         job.wanted.name,
         kernel.image,
         initramfs=job.initramfs,
+        symbols=kernel.symbols if kernel.symbols != kernel.image else None,
         config=kernel.config,
         log=kernel.log,
         arch=job.wanted.machine.name,
@@ -219,7 +220,7 @@ def kernel_commands(
     for cell in wanted.cells:
         folder = build.kbuild.folder
         initramfs = folder / IMAGE if plan.asked.init else None
-        kept = Kept(wanted.name, folder / wanted.machine.image, initramfs)
+        kept = Kept(wanted.name, build.image, initramfs)
         one = trial(plan, wanted, cell, picked, kept, places.runs / "RUN" / cell.name)
         yield shlex.join(command(one.request, picked))
 

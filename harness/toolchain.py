@@ -12,15 +12,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness import child
-from harness.errors import HostError, UserError
+from harness.arch import Arch
+from harness.errors import HostError
 from harness.places import PROJECT, Places
-
-CROSS = {"x86_64": "x86_64-linux-gnu-"}
-"""The prefix of the compiler for each arch where the host is of another."""
 
 NEEDED = ("gcc", "ld", "make", "flex", "bison", "bc", "perl")
 """Programs of the host that a kernel build runs, besides the arch's own compiler."""
@@ -52,7 +50,7 @@ Which = Callable[[str], str | None]
 class Toolchain:
     """The compiler of an arch: its prefix, what it calls itself, and the cache before it."""
 
-    arch: str
+    arch: Arch
     prefix: str
     version: str
     ccache: str | None
@@ -70,7 +68,7 @@ class Toolchain:
         """The variables that stand on every make command line, so that it can be repeated."""
         cross = (f"CROSS_COMPILE={self.prefix}",) if self.prefix else ()
         host = self._cached("gcc")
-        return (f"ARCH={self.arch}", *cross, f"CC={self.cc}", f"HOSTCC={host}", *STABLE)
+        return (f"ARCH={self.arch.kbuild}", *cross, f"CC={self.cc}", f"HOSTCC={host}", *STABLE)
 
     def environment(self, places: Places) -> dict[str, str | None]:
         """What the environment of a build must and must not hold."""
@@ -83,25 +81,25 @@ class Toolchain:
         return cleaned
 
 
-def check_arch(arch: str) -> None:
-    """A UserError if nobody here compiles for that."""
-    if arch not in CROSS:
-        raise UserError(f"unknown arch {arch!r}; there are: {', '.join(sorted(CROSS))}")
-
-
 def find_toolchain(
-    arch: str, which: Which = shutil.which, host: str = platform.machine()
+    arch: Arch, which: Which = shutil.which, host: str = platform.machine()
 ) -> Toolchain:
     """The compiler for an arch; a HostError says in one line what is not installed."""
-    check_arch(arch)
-    prefix = "" if host == arch else CROSS[arch]
+    prefix = arch.prefix_on(host)
     wanted = dict.fromkeys((f"{prefix}gcc", f"{prefix}ld", *NEEDED))
     if lacking := [program for program in wanted if which(program) is None]:
         raise HostError(
-            f"cannot build a kernel for {arch}: {', '.join(lacking)} not installed; "
-            "`slqb doctor` gives the command that installs what is missing"
+            f"cannot build a kernel for {arch.name}: {', '.join(lacking)} not installed; "
+            + _remedy(arch, lacking, prefix)
         )
     return Toolchain(arch, prefix, compiler_version(f"{prefix}gcc"), which("ccache"))
+
+
+def _remedy(arch: Arch, lacking: Sequence[str], prefix: str) -> str:
+    """What installs it: the packages of a cross compiler, where nothing else is missing."""
+    if prefix and all(program.startswith(prefix) for program in lacking):
+        return f"apt-get install {' '.join(arch.packages)}"
+    return "`slqb doctor` gives the command that installs what is missing"
 
 
 def compiler_version(compiler: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from harness import boot as booting
 from harness import hostload, irqsoff, show
 from harness.accelerator import Accelerator
+from harness.arch import SYMBOLS, load_arch
 from harness.asked import Asked
 from harness.boot import BootRequest, BootResult, cores
 from harness.catalogue import save
@@ -53,6 +54,12 @@ class Trial:
             *self.asked.words(self.topology),
             *self.asked.append,
         )
+
+    @property
+    def symbols(self) -> Path:
+        """The ELF file of the kernel, where it is known."""
+        beside = self.kernel.with_name(SYMBOLS)
+        return beside if beside.is_file() else self.kernel
 
     def moved(self, kernel: Path, initramfs: Path | None, folder: Path) -> "Trial":
         """The same with files elsewhere."""
@@ -124,6 +131,7 @@ def _measures(trial: Trial, result: BootResult) -> Mapping[str, Measure]:
 
 def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, object]:
     """What the record keeps of a boot."""
+    prefix = load_arch(trial.machine.arch).prefix_on()
     load = result.samples[-1] if result.samples else hostload.Sample(0, 0, 0)
     return {
         "status": "finished",
@@ -141,7 +149,7 @@ def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, objec
         "counts": {status.value: verdict.count(status) for status in Status},
         "cases": tuple(CaseRecord(**data) for data in show.case_data(verdict)),
         "complaints": tuple(
-            ComplaintRecord(**data, decoded=decoded(charge, trial.kernel))
+            ComplaintRecord(**data, decoded=decoded(charge, trial.symbols, prefix))
             for charge, data in zip(verdict.charges, show.complaint_data(verdict), strict=True)
         ),
     }

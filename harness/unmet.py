@@ -24,9 +24,6 @@ from harness.errors import Outcome
 from harness.kbuild import Kbuild
 from harness.places import PROJECT
 
-SOURCE_ARCH = {"x86_64": "x86"}
-"""The folder below arch/, where it has another name than the arch."""
-
 
 def explain(kbuild: Kbuild, symbols: Sequence[str]) -> dict[str, str]:
     """For each symbol one clause: its unmet dependency, what selects it, or what took its place."""
@@ -44,8 +41,8 @@ def _kconfig_environment(kbuild: Kbuild) -> dict[str, str]:
     return {
         **binutils,
         "srctree": str(kbuild.source),
-        "ARCH": arch,
-        "SRCARCH": SOURCE_ARCH.get(arch, arch),
+        "ARCH": arch.kbuild,
+        "SRCARCH": arch.folder,
         "KERNELVERSION": "",
         "CC": f"{tools.prefix}gcc",
         "HOSTCC": "gcc",

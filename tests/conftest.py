@@ -18,6 +18,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from harness import child
+from harness.arch import load_arch
 from harness.kbuild import Kbuild
 from harness.places import Places
 from harness.progress import SilentProgress
@@ -175,7 +176,7 @@ def toy_source(tmp_path: Path) -> Path:
 @pytest.fixture
 def toy_kbuild(toy_source: Path, places: Places) -> Kbuild:
     """A build folder for it."""
-    tools = Toolchain("x86_64", "", "toy", None)
+    tools = Toolchain(load_arch("x86_64"), "", "toy", None)
     kbuild = Kbuild(toy_source, places.builds / "toy", tools, tools.environment(places))
     kbuild.prepare()
     return kbuild

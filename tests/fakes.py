@@ -19,9 +19,8 @@ RECORD = """\
 description = "a fake"
 arch = "x86_64"
 emulator = "{emulator}"
-image = "vmlinux"
 max_cpus = 64
-page_kib = 4
+plugs_memory = true
 model = "none"
 probe = "x86_64.S"
 cpu = {{ tcg = "max" }}

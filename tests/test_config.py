@@ -163,3 +163,17 @@ def test_an_allocator_may_add_to_a_configuration(tmp_path: Path) -> None:
     assert symbols("lean+debug", "one") == ["COUNTERS"]
     assert symbols("lean", "one") == []
     assert symbols("debug", "two") == []
+
+
+def test_an_arch_may_add_to_a_fragment_that_is_used(tmp_path: Path) -> None:
+    for name in ("base", "arch-toy", "arch-other", "guest", "bare", "allocator-one"):
+        (tmp_path / f"{name}.config").write_text("")
+    (tmp_path / "lean.config").write_text("#: uses guest\n")
+    (tmp_path / "arch-toy-guest.config").write_text("CONFIG_CLOCK=y\n")
+
+    def symbols(arch: str, config: str) -> list[str]:
+        return [one.symbol for one in request(arch, config, "one", folder=tmp_path)]
+
+    assert symbols("toy", "lean") == ["CLOCK"]
+    assert symbols("other", "lean") == []
+    assert symbols("toy", "bare") == []

@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 """Machines, and the one command line made of machine, topology, accelerator and payload."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.arch import load_arch
 from harness.errors import UserError
-from harness.machine import PROBES, Machine, Payload, load_machine, machine_names, qemu_command
-from harness.topology import load_topology
+from harness.machine import (
+    PROBES,
+    Machine,
+    Payload,
+    fitted,
+    load_machine,
+    machine_names,
+    qemu_command,
+    unfit,
+)
+from harness.topology import load_topology, topology_names
 
 X86 = load_machine("x86_64")
 
@@ -20,8 +31,47 @@ def command(topology: str = "2n", accelerator: str = "tcg", machine: Machine = X
 @pytest.mark.parametrize("name", machine_names())
 def test_every_machine_can_be_asked_whether_its_accelerator_works(name: str) -> None:
     machine = load_machine(name)
-    assert (PROBES / machine.probe).is_file()
+    assert (PROBES / machine.probe).is_file() if machine.probe else "kvm" not in machine.cpu
     assert "tcg" in machine.cpu
+    assert load_arch(machine.arch).name == machine.arch
+
+
+@pytest.mark.parametrize("name", machine_names())
+@pytest.mark.parametrize("topology", topology_names())
+def test_every_machine_has_every_topology_or_says_why_not(name: str, topology: str) -> None:
+    """QEMU itself is asked; a kernel is not needed to see whether it takes the words."""
+    machine = load_machine(name)
+    shape = fitted(machine, load_topology(topology))
+    if reason := unfit(machine, shape):
+        assert topology in reason
+        assert name in reason
+        return
+    argv = qemu_command(machine, shape, "tcg", Payload(Path("/dev/null")))
+    here = argv.index("-kernel")
+    stopped = [*argv[:here], *argv[here + 2 :], "-S", "-qmp", "stdio"]
+    console = stopped.index("stdio,id=console,signal=off")
+    stopped[console] = "null,id=console"
+    said = subprocess.run(
+        stopped,
+        input='{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n',
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    assert "error" not in said.stdout
+
+
+def test_memory_is_rounded_up_to_what_the_machine_can_make() -> None:
+    coarse = X86.model_copy(update={"node_mib": 256})
+    shape = fitted(coarse, load_topology("altix"))
+    assert [node.memory_mib for node in shape.nodes] == [256, 256, 256, 0, 256, 256, 256, 256]
+    assert fitted(X86, load_topology("altix")) == load_topology("altix")
+
+
+def test_a_machine_says_what_else_qemu_is_told() -> None:
+    assert "-cpu power9 -prom-env auto-boot?=true" in command(machine=load_machine("ppc64le"))
 
 
 def test_the_kernel_is_booted_as_it_is_and_ends_with_the_guest() -> None:
@@ -55,5 +105,5 @@ def test_more_cpus_than_the_machine_has_are_refused() -> None:
 
 
 def test_an_unknown_machine_lists_the_known() -> None:
-    with pytest.raises(UserError, match="unknown machine 'vax'; known: x86_64"):
+    with pytest.raises(UserError, match=r"unknown machine 'vax'; known: .*x86_64"):
         load_machine("vax")

@@ -20,7 +20,7 @@ from harness.errors import Outcome
 from harness.image import check_initramfs, check_kernel
 from harness.keeping import keep_kernel
 from harness.limits import limits_for
-from harness.machine import Machine, load_machine
+from harness.machine import Machine, fitted, load_machine
 from harness.record import CellRecord, Recorder
 from harness.session import boot_all, recorded
 from harness.topology import load_topology
@@ -52,7 +52,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, re
 def command(app: App, /, **options: Any) -> Outcome:
     """Boot one kernel, judge its console, keep a record."""
     asked = asked_from(options)
-    machine, topology = load_machine(options["machine"]), load_topology(options["topology"])
+    machine = load_machine(options["machine"])
+    topology = fitted(machine, load_topology(options["topology"]))
     _check_files(options["kernel"], options["initramfs"], machine, asked)
     accelerator = choose(accel_from(options), machine, app.places, app.progress)
     trial = Trial(
@@ -100,7 +101,14 @@ def _check_files(kernel: Path, initramfs: Path | None, machine: Machine, asked: 
 
 def _kept(app: App, recorder: Recorder, trial: Trial) -> Trial:
     """The same trial with the files of the record."""
-    kept = keep_kernel(recorder, app.places, "kernel", trial.kernel, initramfs=trial.initramfs)
+    kept = keep_kernel(
+        recorder,
+        app.places,
+        "kernel",
+        trial.kernel,
+        initramfs=trial.initramfs,
+        symbols=trial.symbols if trial.symbols != trial.kernel else None,
+    )
     recorder.add(
         CellRecord(
             name=trial.name,
