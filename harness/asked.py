@@ -62,6 +62,9 @@ class Asked(BaseModel):
         if not self.init:
             return
         yield f"slqbtest.topology={topology.shape}"
+        if topology.grows:
+            sizes = ",".join(map(str, topology.spare_mib))
+            yield f"slqbtest.spare={topology.spare_cpus}:{sizes}"
         yield f"slqbtest.seed={self.seed}"
         yield f"slqbtest.scale={self.scale}"
         if not self.tests:

@@ -22,6 +22,7 @@ from harness.console import Console, Line
 from harness.hostload import Sample, sample
 from harness.limits import Limits
 from harness.machine import Machine, Payload, qemu_command
+from harness.plug import Plugger
 from harness.progress import Progress
 from harness.topology import Topology
 
@@ -155,7 +156,8 @@ def boot(request: BootRequest, accelerator: Accelerator, progress: Progress) -> 
         assert qemu.stdout is not None
         console = Console(qemu.stdout, began, log)
         watch = Watch(request.limits)
-        lines, samples, ended = _follow(console, watch, qemu, began, progress)
+        plugger = Plugger(request.topology, request.folder) if request.topology.grows else None
+        lines, samples, ended = _follow(console, watch, qemu, began, progress, plugger)
         if ended is None:
             ended = watch.left(qemu.wait())
     seconds = time.monotonic() - began
@@ -183,7 +185,12 @@ def command(request: BootRequest, accelerator: Accelerator) -> tuple[str, ...]:
 
 
 def _follow(
-    console: Console, watch: Watch, qemu: "Popen[bytes]", began: float, progress: Progress
+    console: Console,
+    watch: Watch,
+    qemu: "Popen[bytes]",
+    began: float,
+    progress: Progress,
+    plugger: Plugger | None,
 ) -> tuple[list[Line], list[Sample], Ended | None]:
     """Until QEMU leaves (None) or there is a reason to end it."""
     lines: list[Line] = []
@@ -193,6 +200,8 @@ def _follow(
         if (line := console.read(TICK)) is not None:
             lines.append(line)
             watch.line(line)
+            if plugger:
+                plugger.heed(line.text)
             progress.step(len(lines), None, line.text.rstrip())
         now = time.monotonic() - began
         if (not samples or now - samples[-1].at >= TICK) and (one := sample(qemu.pid, began)):

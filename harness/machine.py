@@ -18,6 +18,9 @@ from harness.topology import Topology, qemu_arguments
 
 MACHINES = PROJECT / "qemu" / "machines"
 PROBES = PROJECT / "qemu" / "probes"
+SOCKET = "qmp.sock"
+QMP = f"unix:{SOCKET},server=on,wait=off"
+"""QEMU's control socket, in the folder that it is started in."""
 
 
 class Machine(catalogue.Entry):
@@ -30,6 +33,8 @@ class Machine(catalogue.Entry):
     """The memory of a node is a multiple of this."""
     plugs_memory: bool = False
     """Whether memory can be there that waits to be put online."""
+    grows: bool = False
+    """Whether CPUs and memory can come while it runs."""
     model: str
     """QEMU's -machine."""
     arguments: tuple[str, ...] = ()
@@ -65,14 +70,20 @@ def load_machine(name: str, folder: Path = MACHINES) -> Machine:
 
 def unfit(machine: Machine, topology: Topology) -> str:
     """Why the machine cannot have that shape; nothing if it can."""
-    if topology.cpus > machine.max_cpus:
+    cpus = topology.cpus + topology.spare_cpus
+    if cpus > machine.max_cpus:
         return (
-            f"topology {topology.name!r} has {topology.cpus} CPUs, "
+            f"topology {topology.name!r} has {cpus} CPUs, "
             f"machine {machine.name!r} has at most {machine.max_cpus}"
         )
     if topology.plugged_mib and not machine.plugs_memory:
         return (
             f"topology {topology.name!r} has memory that waits to be put online, "
+            f"which machine {machine.name!r} cannot have"
+        )
+    if topology.grows and not machine.grows:
+        return (
+            f"topology {topology.name!r} has parts that come while it runs, "
             f"which machine {machine.name!r} cannot have"
         )
     return ""
@@ -85,10 +96,9 @@ def fitted(machine: Machine, topology: Topology) -> Topology:
     def up(mib: int) -> int:
         return -(-mib // step) * step
 
+    sizes = ("memory_mib", "plugged_mib", "spare_mib")
     nodes = tuple(
-        node.model_copy(
-            update={"memory_mib": up(node.memory_mib), "plugged_mib": up(node.plugged_mib)}
-        )
+        node.model_copy(update={name: up(getattr(node, name)) for name in sizes})
         for node in topology.nodes
     )
     return topology.model_copy(update={"nodes": nodes})
@@ -118,6 +128,7 @@ def qemu_command(
         *plugin,
         *qemu_arguments(topology),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *(("-qmp", QMP) if topology.grows else ()),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
         *_payload_arguments(payload),
     )

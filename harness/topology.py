@@ -12,7 +12,8 @@ row: distance (',' distance)*
 The guest may number the nodes otherwise; "up to renumbering" is its business.
 
 Memory can also be plugged: it is on its node from the start, but belongs to nobody before the
-guest puts it online. The shape is what is there without.
+guest puts it online. Spare CPUs and memory are not there at all before the guest asks for them
+(plug.py). The shape is what is there without either.
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,15 @@ class Node(BaseModel):
     memory_mib: int = Field(ge=0)
     plugged_mib: int = Field(default=0, ge=0)
     """Memory that waits to be put online."""
+    spare_cpus: int = Field(default=0, ge=0)
+    """CPUs that come when the guest asks for them."""
+    spare_mib: int = Field(default=0, ge=0)
+    """Memory that comes when the guest asks for it."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether anything is there from the start."""
+        return bool(self.cpus or self.memory_mib or self.plugged_mib)
 
 
 class Topology(catalogue.Entry):
@@ -69,6 +79,21 @@ class Topology(catalogue.Entry):
         return sum(node.plugged_mib for node in self.nodes)
 
     @property
+    def spare_cpus(self) -> int:
+        """CPUs of all nodes that can come."""
+        return sum(node.spare_cpus for node in self.nodes)
+
+    @property
+    def spare_mib(self) -> tuple[int, ...]:
+        """Memory of each node that can come, where there is any."""
+        return tuple(node.spare_mib for node in self.nodes if node.spare_mib)
+
+    @property
+    def grows(self) -> bool:
+        """Whether parts can come."""
+        return bool(self.spare_cpus or self.spare_mib)
+
+    @property
     def flat(self) -> bool:
         """Whether there is only one node, so that nothing about NUMA need be said."""
         return len(self.nodes) == 1
@@ -76,8 +101,12 @@ class Topology(catalogue.Entry):
     @property
     def shape(self) -> str:
         """The word for the guest."""
-        nodes = "+".join(f"{node.cpus}:{node.memory_mib}" for node in self.nodes)
-        rows = "/".join(",".join(map(str, row)) for row in self.distances)
+        there = [number for number, node in enumerate(self.nodes) if node.begins]
+        nodes = "+".join(f"{self.nodes[one].cpus}:{self.nodes[one].memory_mib}" for one in there)
+        rows = "/".join(
+            ",".join(str(row[other]) for other in there)
+            for row in (self.distances[one] for one in there if self.distances)
+        )
         return f"{nodes}@{rows}" if rows else nodes
 
 
@@ -97,7 +126,10 @@ def qemu_arguments(topology: Topology) -> tuple[str, ...]:
     Every CPU is a socket of its own: CPUs that share a socket on different nodes would
     make the guest's scheduler warn.
     """
-    smp = f"{topology.cpus},sockets={topology.cpus},cores=1,threads=1"
+    most = topology.cpus + topology.spare_cpus
+    smp = f"{topology.cpus},sockets={most},cores=1,threads=1"
+    if topology.spare_cpus:
+        smp += f",maxcpus={most}"
     general = ("-smp", smp, "-m", _memory(topology))
     if topology.flat:
         return general
@@ -111,15 +143,15 @@ def qemu_arguments(topology: Topology) -> tuple[str, ...]:
 
 def _memory(topology: Topology) -> str:
     """What is there from the start, and room for what is plugged."""
-    if not topology.plugged_mib:
+    plugged = [one for node in topology.nodes for one in (node.plugged_mib, node.spare_mib) if one]
+    if not plugged:
         return f"{topology.memory_mib}M"
-    slots = sum(node.plugged_mib > 0 for node in topology.nodes)
-    most = topology.memory_mib + topology.plugged_mib
+    slots, most = len(plugged), topology.memory_mib + sum(plugged)
     return f"{topology.memory_mib}M,slots={slots},maxmem={most}M"
 
 
 def _node_arguments(topology: Topology) -> Iterator[str]:
-    first = 0
+    first, spare = 0, topology.cpus
     for number, node in enumerate(topology.nodes):
         words = ["node", f"nodeid={number}"]
         if node.memory_mib:
@@ -128,6 +160,9 @@ def _node_arguments(topology: Topology) -> Iterator[str]:
         if node.cpus:
             words.append(f"cpus={first}-{first + node.cpus - 1}")
             first += node.cpus
+        if node.spare_cpus:
+            words.append(f"cpus={spare}-{spare + node.spare_cpus - 1}")
+            spare += node.spare_cpus
         yield from ("-numa", ",".join(words))
 
 
@@ -152,10 +187,10 @@ def _faults(topology: Topology) -> Iterator[str]:
         yield "no node has a CPU"
     if not topology.memory_mib:
         yield "no node has memory"
-    if topology.flat and topology.plugged_mib:
-        yield "memory can be plugged where there are several nodes"
+    if topology.flat and (topology.plugged_mib or topology.grows):
+        yield "parts can be plugged where there are several nodes"
     for number, node in enumerate(topology.nodes):
-        if not node.cpus and not node.memory_mib and not node.plugged_mib:
+        if not (node.begins or node.spare_cpus or node.spare_mib):
             yield f"node {number} has neither CPUs nor memory"
     yield from _distance_faults(topology)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.asked import Asked
 from harness.errors import UserError
 from harness.topology import (
     LOCAL,
@@ -45,7 +46,10 @@ def test_every_record_is_sound(name: str) -> None:
     topology = load_topology(name)
     assert topology.name == name
     assert topology.description
-    assert f",sockets={topology.cpus}," in " ".join(qemu_arguments(topology)) + ","
+    assert (
+        f",sockets={topology.cpus + topology.spare_cpus},"
+        in " ".join(qemu_arguments(topology)) + ","
+    )
 
 
 def test_what_the_names_promise() -> None:
@@ -99,6 +103,22 @@ def test_memory_is_plugged_where_the_record_says() -> None:
     assert "memory-backend-ram,id=plug2,size=128M" in pairs(words, "-object")
     assert "node,nodeid=2" in pairs(words, "-numa")
     assert plugged.shape == "2:256+1:0+0:0@10,20,40/20,10,40/40,40,10"
+
+
+def test_parts_to_come_are_not_there_at_first() -> None:
+    topology = load_topology("hotplug")
+    words = qemu_arguments(topology)
+    assert pairs(words, "-smp") == ["3,sockets=5,cores=1,threads=1,maxcpus=5"]
+    assert pairs(words, "-m") == ["512M,slots=2,maxmem=768M"]
+    assert pairs(words, "-device") == []
+    assert [word for word in pairs(words, "-numa") if word.startswith("node")] == [
+        "node,nodeid=0,memdev=ram0,cpus=0-1",
+        "node,nodeid=1,memdev=ram1,cpus=2-2,cpus=3-3",
+        "node,nodeid=2,cpus=4-4",
+    ]
+    assert topology.shape == "2:256+1:256@10,20/20,10"
+    assert "slqbtest.spare=2:128,128" in Asked().words(topology)
+    assert not any("spare" in word for word in Asked().words(load_topology("2n")))
 
 
 def test_memory_is_plugged_into_one_of_several_nodes(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ struct words {
 	char glob[128];
 	char plant[32];
 	char topology[512];
+	unsigned int spare_cpus;
+	unsigned int spare_dimms;
+	long spare_mib[8];
 };
 
 void words_read(struct words *words);
@@ -114,12 +117,17 @@ void check_trim_period(struct check *check);
 void check_trim_sleeps(struct check *check);
 void check_trim_isolated(struct check *check);
 void check_queue_bound(struct check *check);
+int cpu_set(unsigned int cpu, bool online);
 void check_offline_drains(struct check *check);
 void check_offline_trim(struct check *check);
 void check_offline_load(struct check *check);
 void check_offline_frees(struct check *check);
+void memory_all_online(struct check *check);
+void nodes_used(struct check *check);
 void check_memory_offline(struct check *check);
 void check_memory_home(struct check *check);
+void check_plug_cpu(struct check *check);
+void check_plug_memory(struct check *check);
 void check_oom(struct check *check);
 void check_memcg_charge(struct check *check);
 void check_failslab(struct check *check);

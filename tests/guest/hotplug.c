@@ -9,7 +9,7 @@
 
 #include "guest.h"
 
-static int cpu_set(unsigned int cpu, bool online)
+int cpu_set(unsigned int cpu, bool online)
 {
 	char path[96];
 

@@ -240,3 +240,39 @@ void check_memory_home(struct check *check)
 	place(check, "place_on", plugged.cpu, away);
 	module_order("displace");
 }
+
+/* Blocks that wait are given to the kernel, which may then have objects in them. */
+void memory_all_online(struct check *check)
+{
+	DIR *folder = opendir("/sys/devices/system/memory");
+	struct dirent *entry;
+	unsigned int block;
+
+	while (folder && (entry = readdir(folder))) {
+		int error;
+
+		if (sscanf(entry->d_name, "memory%u", &block) != 1 || !block_is(block, "offline"))
+			continue;
+		error = block_set(block, "online_kernel");
+		if (error)
+			check_fail(check, "memory %u does not go online: %s", block,
+				   strerror(-error));
+	}
+	if (folder)
+		closedir(folder);
+}
+
+/* Objects asked for on a node come from there, for all nodes that have memory. */
+void nodes_used(struct check *check)
+{
+	bool member[MAX_NODES];
+
+	if (!list_read("/sys/devices/system/node/has_memory", member, MAX_NODES))
+		return;
+	for (unsigned int node = 0; node < MAX_NODES; node++) {
+		if (!member[node])
+			continue;
+		place(check, "place", node, node);
+		module_order("displace");
+	}
+}

@@ -50,6 +50,8 @@ static const struct check_case cases[] = {
 	{ "free_wrong", check_free_wrong },
 	{ "kmemleak", check_kmemleak },
 	{ "unreclaimable", check_unreclaimable },
+	{ "plug_cpu", check_plug_cpu },
+	{ "plug_memory", check_plug_memory },
 	{ "offline_drains", check_offline_drains },
 	{ "offline_trim", check_offline_trim },
 	{ "offline_load", check_offline_load },

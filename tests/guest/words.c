@@ -14,6 +14,16 @@
 
 static const char prefix[] = "slqbtest.";
 
+/* CPUS ':' MIB (',' MIB)* */
+static void take_spare(struct words *words, const char *value)
+{
+	char *next;
+
+	words->spare_cpus = strtoul(value, &next, 10);
+	while (*next && next[1] && words->spare_dimms < ARRAY_SIZE(words->spare_mib))
+		words->spare_mib[words->spare_dimms++] = strtol(next + 1, &next, 10);
+}
+
 static void take(struct words *words, const char *name, const char *value)
 {
 	if (!strcmp(name, "seed"))
@@ -30,6 +40,8 @@ static void take(struct words *words, const char *name, const char *value)
 		snprintf(words->plant, sizeof(words->plant), "%s", value);
 	else if (!strcmp(name, "topology"))
 		snprintf(words->topology, sizeof(words->topology), "%s", value);
+	else if (!strcmp(name, "spare"))
+		take_spare(words, value);
 	else
 		say("# unknown word %s%s", prefix, name);
 }
