@@ -112,9 +112,9 @@ def test_parts_to_come_are_not_there_at_first() -> None:
     assert pairs(words, "-m") == ["512M,slots=2,maxmem=768M"]
     assert pairs(words, "-device") == []
     assert [word for word in pairs(words, "-numa") if word.startswith("node")] == [
-        "node,nodeid=0,memdev=ram0,cpus=0-1",
-        "node,nodeid=1,memdev=ram1,cpus=2-2,cpus=3-3",
-        "node,nodeid=2,cpus=4-4",
+        "node,nodeid=0,memdev=ram0,cpus=0-1,cpus=3-3",
+        "node,nodeid=1,memdev=ram1,cpus=2-2,cpus=4-4",
+        "node,nodeid=2",
     ]
     assert topology.shape == "2:256+1:256@10,20/20,10"
     assert "slqbtest.spare=2:128,128" in Asked().words(topology)
