@@ -54,13 +54,27 @@ static void window_close(struct st *t, struct window *w)
 		window_drop(t, w, slot);
 }
 
+/*
+ * Each size in turn. Large pages have caches of large objects, whose every byte is looked at: of
+ * those the sizes around the bounds of a cache, and a sample of the others.
+ */
+static size_t next_size(size_t size)
+{
+	const size_t every = SZ_16K, near = 16, stride = 1021;
+	size_t bound = roundup_pow_of_two(size);
+
+	if (size < every || size - bound / 2 <= near || bound - size <= near)
+		return size + 1;
+	return min(size + stride, bound - near);
+}
+
 /* Guards: an object has every byte that was asked for, and nobody else writes to them. */
 static void sized_sizes(struct st *t)
 {
 	struct window w = { };
 	size_t size;
 
-	for (size = 1; size <= KMALLOC_MAX_CACHE_SIZE + PAGE_SIZE; size++) {
+	for (size = 1; size <= KMALLOC_MAX_CACHE_SIZE + PAGE_SIZE; size = next_size(size)) {
 		void *object = kmalloc(hidden(size), GFP_KERNEL);
 
 		if (!st_check(t, !ZERO_OR_NULL_PTR(object), "no object of %zu", size))
