@@ -170,16 +170,15 @@ class Boot:
 class Row:
     """A kernel's boots, by topology."""
 
-    kernel: str
     label: str
     boots: tuple[tuple[str, tuple[Boot, ...]], ...]
 
 
 @dataclass(frozen=True)
-class Table:
-    """The kernels of one machine."""
+class Machine:
+    """Its kernels."""
 
-    machine: str
+    name: str
     rows: tuple[Row, ...]
 
 
@@ -202,7 +201,7 @@ def page(account: Account) -> str:
         headline=record.outcome or record.state.upper(),
         boots=boots,
         topologies=topologies,
-        tables=tuple(_tables(account, boots, topologies)),
+        machines=tuple(_machines(boots, topologies)),
         sums=sums([case for cell in record.cells for case in cell.cases]),
         standings=Counter(boot.standing for boot in boots),
         signs=SIGNS,
@@ -243,7 +242,7 @@ def _boots(account: Account) -> tuple[Boot, ...]:
     )
 
 
-def _tables(account: Account, boots: Sequence[Boot], topologies: Sequence[str]) -> Iterator[Table]:
+def _machines(boots: Sequence[Boot], topologies: Sequence[str]) -> Iterator[Machine]:
     for machine in dict.fromkeys(boot.cell.machine for boot in boots):
         mine = [boot for boot in boots if boot.cell.machine == machine]
         rows = []
@@ -253,5 +252,5 @@ def _tables(account: Account, boots: Sequence[Boot], topologies: Sequence[str]) 
                 (name, tuple(boot for boot in of_kernel if boot.cell.topology == name))
                 for name in topologies
             )
-            rows.append(Row(kernel, kernel.removeprefix(f"{machine}-"), by_shape))
-        yield Table(machine, tuple(rows))
+            rows.append(Row(kernel.removeprefix(f"{machine}-"), by_shape))
+        yield Machine(machine, tuple(rows))
