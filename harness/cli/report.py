@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness.child import fault_of
+from harness.child import DISK_FULL, fault_of
 from harness.cli import App, completion
 from harness.cli.telling import lines, measure_lines
 from harness.errors import HarnessError, Outcome, UserError
@@ -23,6 +24,8 @@ FORMATS = ("text", "json", "junit", "ktap", "kcidb", "html")
 OF_MANY = FORMATS[:2]
 """The forms for what is not one run."""
 COLUMNS = ("run", "state", "outcome", "boots", "seconds", "what")
+WIDE = 1 << 16
+"""Columns of what is no terminal: one line for a run, whatever is in it."""
 FLAKE_COLUMNS = ("boot", "test", "failed", "of", "rate", "kernels", "last in")
 FLAKE_RULE = (
     "a flake failed and passed with the same image, initramfs, boot and options; "
@@ -51,7 +54,7 @@ FLAKE_RULE = (
     shell_complete=completion.STORED_RUN,
     help="What changed since that run; 1 if something newly fails or is flaky.",
 )
-@click.option("--origin", default="slqb", show_default=True, help="The CI's name at KernelCI.")
+@click.option("--origin", metavar="NAME", help="The CI system's name in kcidb.  [default: slqb]")
 @click.option("--all", is_flag=True, help="Every test, not only those that failed.")
 @click.pass_obj
 def command(app: App, /, run: str | None, **options: Any) -> Outcome:
@@ -61,6 +64,7 @@ def command(app: App, /, run: str | None, **options: Any) -> Outcome:
     """
     form = options["format"]
     outcome = Outcome.PASS
+    _unless(options["origin"] and form != "kcidb", "--origin is a name for --format kcidb")
     if run in ("list", "flakes"):
         _only(OF_MANY, form, f"slqb report {run}")
         _unless(options["against"], f"slqb report {run} --against compares nothing; name a run")
@@ -94,7 +98,7 @@ def _report(folder: Path, options: Mapping[str, Any]) -> str:
     return _maker(form, options["origin"])(folder)
 
 
-def _maker(form: str, origin: str) -> Callable[[Path], str]:
+def _maker(form: str, origin: str | None) -> Callable[[Path], str]:
     """What makes a form; its libraries are imported when it is asked for."""
     from harness.reports.account import account_of
 
@@ -107,9 +111,9 @@ def _maker(form: str, origin: str) -> Callable[[Path], str]:
 
         return lambda folder: ktap(account_of(folder))
     if form == "kcidb":
-        from harness.reports.kcidb import checked_origin, kcidb
+        from harness.reports.kcidb import ORIGIN, checked_origin, kcidb
 
-        name = checked_origin(origin)
+        name = checked_origin(origin or ORIGIN)
         return lambda folder: kcidb(account_of(folder), name)
     from harness.reports.page import page
 
@@ -122,12 +126,17 @@ def _give(text: str, output: Path | None) -> None:
         if text:
             click.echo(text.removesuffix("\n"))
         return
+    if output.is_dir():
+        raise UserError(f"cannot write {output}: it is a folder")
     fresh = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         fresh.write_text(text.removesuffix("\n") + "\n")
         fresh.replace(output)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
+        if fault_of(error) == DISK_FULL:
+            raise
         raise UserError(f"cannot write {output}: {fault_of(error)}") from error
 
 
@@ -197,7 +206,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     on_terminal = sys.stdout.isatty()
     Console(
         file=sink,
-        width=Console().width if on_terminal else 240,
+        width=Console().width if on_terminal else WIDE,
         force_terminal=on_terminal,
     ).print(table)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
