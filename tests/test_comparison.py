@@ -176,6 +176,11 @@ def test_tests_that_went_together_are_one_line() -> None:
     assert "a.t0, a.t1, a.t2, a.t3 and 16 more (on m-k-0n" in told[2]
 
 
+def test_what_a_compiler_said_at_length_is_one_line() -> None:
+    told = list(as_text(of(a_cell(outcome="BUILD", reason="cannot build k\nlog: l"), GOOD)))
+    assert "  m-k-2n: PASS -> BUILD: cannot build k" in told
+
+
 def test_a_real_run_against_itself_is_the_same() -> None:
     found = compare(real(), real())
     assert not found.differences

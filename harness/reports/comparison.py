@@ -256,13 +256,18 @@ def _lines(found: Sequence[Difference]) -> Iterator[str]:
         if one.case:
             by_case.setdefault(one.case, []).append(one)
         else:
-            yield f"  {one.cell}: {one.before} -> {one.now}"
+            yield f"  {one.cell}: {_change_of(one)}"
     if found[0].change in (Change.GONE, Change.NEW):
         yield from _names(by_case)
         return
     for case, alike in by_case.items():
-        first = alike[0]
-        yield f"  {case}: {first.before} -> {first.now} (on {_some([one.cell for one in alike])})"
+        yield f"  {case}: {_change_of(alike[0])} (on {_some([one.cell for one in alike])})"
+
+
+def _change_of(one: Difference) -> str:
+    """In one line, whatever a compiler had to say."""
+    before, now = (text.partition("\n")[0] for text in (one.before, one.now))
+    return f"{before} -> {now}"
 
 
 def _names(by_case: Mapping[str, Sequence[Difference]]) -> Iterator[str]:
