@@ -140,13 +140,17 @@ def test_no_times_are_compared_of_hosts_that_differ(tmp_path: Path, what: str) -
     assert any(line.startswith("times not compared: ") for line in as_text(found))
 
 
-@pytest.mark.parametrize(("now", "slow"), [(40.0, True), (29.0, False)])
-def test_a_boot_is_slow_by_processor_time_not_by_the_clock(now: float, slow: bool) -> None:
-    old = a_cell(guest_ran=15.0, guest_waited=1.0, seconds=10.0)
+@pytest.mark.parametrize(
+    ("before", "now", "slow"), [(15.0, 40.0, True), (15.0, 29.0, False), (2.0, 11.0, False)]
+)
+def test_a_boot_is_slow_by_processor_time_not_by_the_clock(
+    before: float, now: float, slow: bool
+) -> None:
+    old = a_cell(guest_ran=before, guest_waited=1.0, seconds=10.0)
     new = a_cell(guest_ran=now, guest_waited=1.0, seconds=100.0)
     found = of(new, old)
     assert [one.now for one in found.of(Change.SLOW)] == (
-        ["40.0 s of processor time"] if slow else []
+        [f"{now:.1f} s of processor time"] if slow else []
     )
 
 

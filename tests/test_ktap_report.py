@@ -75,10 +75,11 @@ def test_a_group_that_failed_as_such_stays_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("outcome", ["HOST", "BUILD", "BOOT", "TIMEOUT", None])
 def test_a_boot_without_tests_is_not_ok(tmp_path: Path, outcome: str | None) -> None:
-    cell = a_cell(outcome=outcome, reason="so it is", cases=())
-    [found] = read(account(tmp_path, a_run(cell)))
+    told = account(tmp_path, a_run(a_cell(outcome=outcome, reason="so it is", cases=())))
+    [found] = read(told)
     assert found.status is Status.FAIL
     assert "so it is" in found.reason
+    assert ("# ERROR" in ktap(told)) == (outcome in ("HOST", None))
 
 
 def test_a_boot_whose_tests_passed_and_that_did_not_is_not_ok(tmp_path: Path) -> None:

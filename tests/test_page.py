@@ -55,8 +55,10 @@ def test_several_machines_share_the_columns(tmp_path: Path) -> None:
     ]
 
 
-def test_every_link_leads_to_something_that_is_there() -> None:
-    root = parsed(real())
+@pytest.mark.parametrize("console", [True, False])
+def test_every_link_leads_to_something_that_is_there(console: bool) -> None:
+    told = real()
+    root = parsed(told if console else Account(told.record, told.folder))
     links = [one.get("href") for one in root.cssselect("a")]
     ids = [one.get("id") for one in root.xpath("//*[@id]")]
     assert links
@@ -70,6 +72,13 @@ def test_a_complaint_leads_to_its_lines_which_stand_out() -> None:
     line = root.get_element_by_id(link.get("href")[1:])
     assert line.get("class") == "loud"
     assert "dump_stack" in " ".join(words(one) for one in root.cssselect(".console .loud"))
+
+
+def test_what_failed_stands_before_what_did_not(tmp_path: Path) -> None:
+    cases = (a_case("a.b"), a_case("c.d"), a_case("c.e", "fail"), a_case("c.f", "missing"))
+    root = of(tmp_path, a_cell(outcome="FAIL", cases=cases))
+    told = [words(one) for one in root.cssselect(".tests tbody tr td:nth-child(2)")]
+    assert told == ["e", "f", "d", "b"]
 
 
 def test_a_failed_test_leads_to_its_line_and_its_group_is_open() -> None:
@@ -100,6 +109,11 @@ def test_how_to_repeat_it() -> None:
         "slqb run --tree debian:6.1 --arch x86_64 --config debug --allocator slqb --topology 4n "
         "--suite all --seed 2245435115 --scale quick --trim-ms 200 --case user.failslab"
     )
+
+
+def test_the_command_of_a_run_can_be_given_to_a_shell(tmp_path: Path) -> None:
+    root = of(tmp_path, a_cell(), command=("slqb", "run", "--case", "slabtest.*"))
+    assert words(root.cssselect(".about pre")[0]) == "slqb run --case 'slabtest.*'"
 
 
 def test_the_phases_are_a_timeline(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ escapes everything, and the page forbids itself every script and every request, 
 which got through would be dead.
 """
 
+import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -123,7 +124,7 @@ class Boot:
     def groups(self) -> tuple[Group, ...]:
         """The tests by group, those with failures first."""
         by_group = groupby(self.cell.cases, key=lambda case: case.path.partition(".")[0])
-        found = [Group(name, tuple(cases)) for name, cases in by_group]
+        found = [Group(name, _worst_first(cases)) for name, cases in by_group]
         return tuple(sorted(found, key=lambda group: not group.bad))
 
     @cached_property
@@ -202,12 +203,17 @@ def page(account: Account) -> str:
         boots=boots,
         topologies=topologies,
         machines=tuple(_machines(boots, topologies)),
+        command=shlex.join(record.command),
         sums=sums([case for cell in record.cells for case in cell.cases]),
         standings=Counter(boot.standing for boot in boots),
         signs=SIGNS,
         words=WORDS,
         standing_names=Standing,
     )
+
+
+def _worst_first(cases: Iterable[CaseRecord]) -> tuple[CaseRecord, ...]:
+    return tuple(sorted(cases, key=lambda case: not is_bad(case)))
 
 
 def sums(cases: Sequence[CaseRecord]) -> str:
