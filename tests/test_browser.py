@@ -16,7 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from harness.record import RunRecord
 from harness.reports.account import Account
 from harness.reports.page import page
-from tests.accounts import NASTY, a_cell, a_run, account, flaky, real
+from tests.accounts import NASTY, a_case, a_cell, a_complaint, a_run, account, flaky, real
 from tests.test_page import nasty
 
 pytestmark = pytest.mark.soak
@@ -104,7 +104,15 @@ def big() -> RunRecord:
         for config in ("lean", "debug+kasan+watched+distro")
         for topology in topologies
     ]
-    return a_run(flaky("x86_64-slqb-hooks-2n", reason="y" * 500), *cells)
+    long = "y" * 500
+    first = flaky(
+        "x86_64-slqb-hooks-2n",
+        reason=long,
+        cases=(a_case(f"a.{long}", "fail", long), a_case(f"{long}.b", "fail")),
+        complaints=(a_complaint(long, long).model_copy(update={"decoded": (long,)}),),
+        cmdline=(long,),
+    )
+    return a_run(first, *cells, command=("slqb", long))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -115,6 +123,17 @@ def test_nothing_is_wider_than_the_window(browser: Browser, tmp_path: Path, size
         assert browser.widest() <= 0
         browser.ask("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert browser.widest() <= 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_boots_of_a_kernel_stand_side_by_side(
+    browser: Browser, tmp_path: Path, size: str
+) -> None:
+    browser.show(account(tmp_path / "runs", big()), size)
+    row = browser.find(".matrix tbody tr")[2]
+    tops = [one.location["y"] for one in row.find_elements(By.CSS_SELECTOR, "td > a")]
+    assert len(tops) == 8
+    assert len(set(tops)) == {"desktop": 1, "phone": 3}[size]
 
 
 @pytest.mark.parametrize("size", SIZES)
