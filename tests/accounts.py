@@ -21,6 +21,11 @@ from tests.conftest import DATA
 
 REAL = DATA / "runs" / "20261122-232950"
 """A boot that passed, one that crashed, one without a console."""
+LEFT_OUT = (
+    {"name": "m-up-2n", "reason": "one CPU"},
+    {"name": "m-k-altix", "reason": "no room"},
+    {"name": "m-up-4n", "reason": "one CPU"},
+)
 NASTY = "</pre><script>window.owned=1</script><img src=x onerror=window.owned=1>&lt;b> ]]> \"'"
 """What a console could say to a page or to XML."""
 

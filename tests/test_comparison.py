@@ -180,6 +180,12 @@ def test_tests_that_went_together_are_one_line() -> None:
     assert "a.t0, a.t1, a.t2, a.t3 and 16 more (on m-k-0n" in told[2]
 
 
+def test_a_boot_that_is_left_out_now_says_why() -> None:
+    now = a_run(left_out=({"name": "m-k-2n", "reason": "one CPU"},))
+    found = compare(Account(now, Path()), Account(a_run(GOOD), Path()))
+    assert "  m-k-2n: PASS -> left out: one CPU" in list(as_text(found))
+
+
 def test_what_a_compiler_said_at_length_is_one_line() -> None:
     told = list(as_text(of(a_cell(outcome="BUILD", reason="cannot build k\nlog: l"), GOOD)))
     assert "  m-k-2n: PASS -> BUILD: cannot build k" in told

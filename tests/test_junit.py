@@ -11,7 +11,7 @@ import xmlschema
 from harness.record import CellRecord, RunRecord
 from harness.reports.account import Account
 from harness.reports.junit import junit
-from tests.accounts import NASTY, a_case, a_cell, a_complaint, a_run, account, flaky, real
+from tests.accounts import LEFT_OUT, NASTY, a_case, a_cell, a_complaint, a_run, account, flaky, real
 from tests.conftest import DATA
 
 CONSOLE = ("one", "two", "# start: one", "not ok 1 one", "BUG: bad", "Call Trace:", "end")
@@ -129,6 +129,12 @@ def test_a_flaky_boot_whose_tests_all_passed_is_no_pass_either(tmp_path: Path) -
 def test_a_run_that_came_to_no_boot_is_an_error(tmp_path: Path) -> None:
     [error] = of(tmp_path, outcome="TREE", reason="no place").iter("error")
     assert error.get("message") == "TREE: no place"
+
+
+def test_what_was_left_out_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    root = of(tmp_path, a_cell(), left_out=LEFT_OUT)
+    assert [one.get("message") for one in root.iter("skipped")] == ["one CPU", "no room", "one CPU"]
+    assert root.get("tests") == "4"
 
 
 def test_what_xml_forbids_does_not_get_into_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from harness.record import CaseRecord
 from harness.reports.account import Account
 from harness.reports.ktap import ktap
 from harness.results import Case, report
-from tests.accounts import a_case, a_cell, a_run, account, flaky, real
+from tests.accounts import LEFT_OUT, a_case, a_cell, a_run, account, flaky, real
 
 DIRECTIVES = ("skipped a page", "SKIP", "todo", "timeout after 3 s", "error: -12", "a # SKIP b")
 
@@ -87,6 +87,15 @@ def test_a_boot_whose_tests_passed_and_that_did_not_is_not_ok(tmp_path: Path) ->
     assert [(case.path, case.status.value) for case in found] == [
         ("m-k-2n.slabtest.one", "pass"),
         ("m-k-2n", "fail"),
+    ]
+
+
+def test_what_was_left_out_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    found = read(account(tmp_path, a_run(a_cell(), left_out=LEFT_OUT)))
+    assert [(case.path, case.reason) for case in found if case.status is Status.SKIP] == [
+        ("m-up-2n", "left out: one CPU"),
+        ("m-k-altix", "left out: no room"),
+        ("m-up-4n", "left out: one CPU"),
     ]
 
 

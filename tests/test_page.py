@@ -12,7 +12,7 @@ from harness.measure import Measure
 from harness.record import CellRecord, ComplaintRecord
 from harness.reports.account import Account
 from harness.reports.page import duration, page
-from tests.accounts import NASTY, a_case, a_cell, a_complaint, a_run, account, flaky, real
+from tests.accounts import LEFT_OUT, NASTY, a_case, a_cell, a_complaint, a_run, account, flaky, real
 
 NONE = "\N{EN DASH}"
 CONSOLE = ("one", "two", "# start: one", "not ok 1 one", "BUG: bad", "Call Trace:", "end")
@@ -158,6 +158,14 @@ def test_measures_and_what_the_host_spoilt_are_told(tmp_path: Path) -> None:
     root = of(tmp_path, a_cell(measures=measure, host_failures=("QEMU died",)))
     assert "12 ns (slab_free)" in words(root)
     assert "QEMU died" in words(root)
+
+
+def test_what_was_left_out_is_told_by_the_reason(tmp_path: Path) -> None:
+    root = of(tmp_path, a_cell(), left_out=LEFT_OUT)
+    box = root.get_element_by_id("left-out")
+    assert words(box.cssselect("summary")[0]) == "3 cells left out"
+    told = [words(one) for one in box.cssselect("dt, dd")]
+    assert told == ["one CPU", "m-up-2n, m-up-4n", "no room", "m-k-altix"]
 
 
 def nasty() -> CellRecord:

@@ -85,12 +85,13 @@ def compare(now: Account, before: Account) -> Comparison:
     """What changed from one run to the other."""
     olds = {cell.name: cell for cell in before.record.cells}
     news = {cell.name: cell for cell in now.record.cells}
+    reasons = {one.name: one.reason for one in now.record.left_out}
     untimed = _untimed(now.record, before.record)
     differences: list[Difference] = []
     crowded: list[str] = []
     for name in dict.fromkeys((*news, *olds)):
         old, new = olds.get(name), news.get(name)
-        differences += _boots(name, old, new)
+        differences += _boots(name, old, new, reasons.get(name, ""))
         if old is None or new is None:
             continue
         differences += _tests(old, new)
@@ -105,8 +106,11 @@ def compare(now: Account, before: Account) -> Comparison:
     )
 
 
-def _boots(name: str, old: CellRecord | None, new: CellRecord | None) -> Iterator[Difference]:
-    before, now = (ABSENT if one is None else why(one) for one in (old, new))
+def _boots(
+    name: str, old: CellRecord | None, new: CellRecord | None, left_out: str
+) -> Iterator[Difference]:
+    before = ABSENT if old is None else why(old)
+    now = why(new) if new is not None else f"left out: {left_out}" if left_out else ABSENT
     was, is_ = (None if one is None else standing(one) for one in (old, new))
     change = _change(was, is_)
     if change is not None:

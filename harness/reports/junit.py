@@ -31,6 +31,8 @@ def junit(account: Account) -> str:
         xml.append(_suite(account, cell))
     if not account.record.cells:
         xml.append(_empty(account))
+    if account.record.left_out:
+        xml.append(_left_out(account))
     suites = list(xml)
     xml.tests = sum(suite.tests for suite in suites)
     xml.failures = sum(suite.failures for suite in suites)
@@ -117,6 +119,16 @@ def _empty(account: Account) -> TestSuite:
     head = record.outcome or record.state
     one.result = [Error(_legal(f"{head}: {record.reason or 'no boot'}"), head.lower())]
     suite.add_testcase(one)
+    return suite
+
+
+def _left_out(account: Account) -> TestSuite:
+    """What was asked for and cannot be."""
+    suite = TestSuite("left out")
+    for left_out in account.record.left_out:
+        one = TestCase(_legal(left_out.name), "left out", 0.0)
+        one.result = [Skipped(_legal(left_out.reason))]
+        suite.add_testcase(one)
     return suite
 
 

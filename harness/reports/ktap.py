@@ -32,9 +32,11 @@ def _lines(account: Account) -> Iterator[str]:
         yield "1..1"
         yield f"not ok 1 run # {_safe(f'{record.outcome or record.state}: {record.reason}')}"
         return
-    yield f"1..{len(record.cells)}"
+    yield f"1..{len(record.cells) + len(record.left_out)}"
     for number, cell in enumerate(record.cells, 1):
         yield from _cell(account, cell, number)
+    for number, one in enumerate(record.left_out, len(record.cells) + 1):
+        yield f"ok {number} {_flat(one.name)} # SKIP left out: {_flat(one.reason)}"
 
 
 def _cell(account: Account, cell: CellRecord, number: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ which got through would be dead.
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -202,6 +202,7 @@ def page(account: Account) -> str:
         headline=record.outcome or record.state.upper(),
         boots=boots,
         topologies=topologies,
+        left_out=_left_out(record),
         machines=tuple(_machines(boots, topologies)),
         command=shlex.join(record.command),
         sums=sums([case for cell in record.cells for case in cell.cases]),
@@ -246,6 +247,15 @@ def _boots(account: Account) -> tuple[Boot, ...]:
         Boot(account, cell, f"c{number}", few and standing(cell) is not Standing.GOOD)
         for number, cell in enumerate(cells, 1)
     )
+
+
+def _left_out(record: RunRecord) -> Mapping[str, tuple[str, ...]]:
+    """By the reason."""
+    reasons = dict.fromkeys(one.reason for one in record.left_out)
+    return {
+        reason: tuple(one.name for one in record.left_out if one.reason == reason)
+        for reason in reasons
+    }
 
 
 def _machines(boots: Sequence[Boot], topologies: Sequence[str]) -> Iterator[Machine]:
