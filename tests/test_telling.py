@@ -12,7 +12,6 @@ from harness.errors import TreeError, UserError
 from harness.places import Places
 from harness.record import CellRecord, Recorder
 from harness.session import recorded
-from tests.accounts import flaky
 from tests.conftest import Command
 
 SLQB = Path("slqb")
@@ -71,15 +70,6 @@ def test_one_failure_that_cells_share_is_told_once(places: Places) -> None:
     told = "\n".join(lines(recorder.record, recorder.folder))
     assert told.count("log: l") == 1
     assert f"k-2n, k-4n: BUILD: {why}\no-2n: FAIL\n" in told
-
-
-def test_a_flaky_boot_is_never_told_as_a_plain_one(places: Places) -> None:
-    recorder = record.begin(places, ("slqb",), 1)
-    recorder.add(flaky("k-2n"))
-    recorder.update(outcome="FAIL", reason="k-2n: first")
-    told = list(lines(recorder.record, recorder.folder))
-    assert told[0] == "k-2n: FLAKY, passed only on repeat (FAIL, PASS); at first FAIL: first"
-    assert told[-1].startswith("FAIL: k-2n: first (1 boot, 1 of them flaky, ")
 
 
 def test_the_accelerator_is_said_in_a_short_line() -> None:

@@ -8,7 +8,6 @@ import click
 
 from harness.errors import Outcome
 from harness.record import CellRecord, Recorder, RunRecord, outcome_of
-from harness.reports.account import why
 from harness.repro import SCRIPT
 
 
@@ -53,9 +52,9 @@ def _alike(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, ...]]:
 
 def cell_lines(cell: CellRecord, *others: CellRecord, every: bool = False) -> Iterator[str]:
     """One boot, with the tests that failed, or with every test; or several that never were."""
+    reason = f": {cell.reason}" if cell.reason else ""
     names = ", ".join(one.name for one in (cell, *others))
-    state = f"{cell.status}: {cell.reason}" if cell.reason else cell.status
-    yield f"{names}: {why(cell) if cell.outcome else state}"
+    yield f"{names}: {cell.outcome or cell.status}{reason}"
     for case in cell.cases:
         if every or case.status in ("fail", "missing"):
             yield f"  {case.status:>8}  {case.path}" + (f": {case.reason}" if case.reason else "")
@@ -75,8 +74,6 @@ def verdict_line(record: RunRecord) -> str:
     }  # fmt: skip
     told = [f"{number} {word}" for word, number in sums.items() if number] or ["no tests"]
     boots = f"{len(done)} boot{'s' * (len(done) != 1)}"
-    if flaky := sum(cell.flaky for cell in done):
-        boots += f", {flaky} of them flaky"
     head = record.outcome or record.state.upper()
     if record.reason and head != Outcome.PASS.name:
         head += f": {record.reason}"
