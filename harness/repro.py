@@ -9,7 +9,8 @@ needs this project's `slqb`; the plain QEMU command stands in the script for tho
 import shlex
 from pathlib import Path
 
-from harness.record import MACHINE, TOPOLOGY, CellRecord, KernelRecord, RunRecord
+from harness.asked import EVERY_CASE
+from harness.record import MACHINE, TOPOLOGY, CellRecord, KernelRecord, RunRecord, TreeRecord
 
 SCRIPT = "repro.sh"
 TEMPLATE = """\
@@ -90,10 +91,28 @@ def _boot(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
 def _source(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
     if record.tree is None:
         return "echo 'this kernel was not built by slqb run' >&2; exit 2"
-    words = ["run", "--tree", record.tree.origin, "--arch", kernel.arch]
-    words += ["--config", kernel.config_name, "--allocator", kernel.allocator]
-    words += ["--topology", cell.topology, *cell.asked.options(), "--case", "$test"]
+    words = [*_run(record.tree, kernel, cell), "--case", "$test"]
     return f'exec "$slqb" {_joined(words)}'
+
+
+def _run(tree: TreeRecord, kernel: KernelRecord, cell: CellRecord) -> list[str]:
+    words = ["run", "--tree", tree.origin, "--arch", kernel.arch]
+    words += ["--config", kernel.config_name, "--allocator", kernel.allocator]
+    return [*words, "--topology", cell.topology, *cell.asked.options()]
+
+
+def repeat(
+    record: RunRecord, kernel: KernelRecord, cell: CellRecord, case: str, folder: Path
+) -> tuple[str, ...]:
+    """The command that does one cell again, from source where that is known, for a report."""
+    if record.tree is not None:
+        words = _run(record.tree, kernel, cell)
+    else:
+        words = ["boot", "--kernel", str(folder / kernel.image)]
+        words += ["--initramfs", str(folder / kernel.initramfs)] if kernel.initramfs else []
+        words += ["--machine", cell.machine, "--topology", cell.topology, *cell.asked.options()]
+    chosen = case or cell.asked.case
+    return ("slqb", *words, *(("--case", chosen) if chosen != EVERY_CASE else ()))
 
 
 def _joined(words: list[str]) -> str:

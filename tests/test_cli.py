@@ -314,6 +314,9 @@ def test_an_interrupt_is_exit_130_and_leaves_nothing(
         ("slqb run --config allocator", []),
         ("slqb run --qui", ["--quiet"]),
         ("slqb report l", ["list"]),
+        ("slqb report fl", ["flakes"]),
+        ("slqb report --format k", ["ktap", "kcidb"]),
+        ("slqb report --against li", []),
         ("slqb tree describe dir-6", ["NAME"]),
     ],
 )
