@@ -165,6 +165,13 @@ class CellRecord(Part):
         return any(one.outcome == Outcome.PASS.name for one in self.attempts)
 
 
+class LeftOutRecord(Part):
+    """A cell of the matrix that was not to be, and why."""
+
+    name: str
+    reason: str
+
+
 class RunRecord(Part):
     """The whole run."""
 
@@ -187,6 +194,7 @@ class RunRecord(Part):
     tree: TreeRecord | None = None
     kernels: tuple[KernelRecord, ...] = ()
     cells: tuple[CellRecord, ...] = ()
+    left_out: tuple[LeftOutRecord, ...] = ()
 
     @property
     def state(self) -> str:

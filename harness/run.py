@@ -22,12 +22,12 @@ from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
 from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
 from harness.limits import limits_for
-from harness.matrix import Cell, Plan, Wanted, left_out, wanted_kernels
+from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
 from harness.places import Places
 from harness.progress import Progress
-from harness.record import CellRecord, Recorder, TreeRecord
+from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
 from harness.session import boot_all
 from harness.template import LineMap
 from harness.tree import Tree, open_tree, pristine
@@ -190,7 +190,8 @@ EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep,
 
 def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
     """The commands of a run; the tree is taken into the cache for it, nothing else is done."""
-    kernels = wanted_kernels(plan)
+    layout = lay_out(plan)
+    yield from (f"# {left_out_line(one)}" for one in layout.left_out)
     tree = open_tree(plan.tree, places, progress)
     source, line_map = places.worktrees / f"{tree.name}-slqb", None
     if plan.pristine:
@@ -198,7 +199,7 @@ def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
     else:
         line_map = line_map_of(tree, places)
         yield f"# render the series on {tree.name} into {source}"
-    for wanted in kernels:
+    for wanted in layout.kernels:
         yield from kernel_commands(plan, wanted, source, line_map, places, progress)
 
 
@@ -227,9 +228,9 @@ def kernel_commands(
 
 def carry_out(plan: Plan, tools: Tools) -> Outcome:
     """The whole run; its record holds what came of each cell."""
-    kernels = wanted_kernels(plan)
-    for line in left_out(plan):
-        tools.progress.note(line)
+    layout = lay_out(plan)
+    kernels = layout.kernels
+    leave_out(layout, tools)
     announce(kernels, tools.recorder)
     picked = pick_accelerators(plan, kernels, tools)
     source = Source(plan, tools)
@@ -266,6 +267,19 @@ def trial(
 
 def _spec(wanted: Wanted) -> KernelSpec:
     return KernelSpec(wanted.machine.arch, wanted.allocator, wanted.config)
+
+
+def leave_out(layout: Layout, tools: Tools) -> None:
+    """What is not to be is said, and stands in the record."""
+    for one in layout.left_out:
+        tools.progress.note(left_out_line(one))
+    told = tuple(LeftOutRecord(name=one.name, reason=one.reason) for one in layout.left_out)
+    tools.recorder.update(left_out=told)
+
+
+def left_out_line(one: LeftOut) -> str:
+    """For a person."""
+    return f"left out: {one.name} ({one.reason})"
 
 
 def announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
