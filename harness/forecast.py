@@ -81,6 +81,7 @@ def play(
     loads: Sequence[Load],
     waiting: Iterable[Task] = (),
     underway: Iterable[tuple[Task, str]] = (),
+    a_build: int = A_BUILD,
 ) -> Timeline:
     """The rest of a run: `underway` are boots that run, with what they still take."""
     packing, told = Packing(rooms), Timeline()
@@ -92,7 +93,7 @@ def play(
     todo, now = list(loads), 0.0
     work = todo[0].build if todo else Work()
     while True:
-        packing.taken = {HERE: A_BUILD} if todo else {}
+        packing.taken = {HERE: a_build} if todo else {}
         for task, host in packing.start():
             told.began[task.name], told.host[task.name] = now, host
             heapq.heappush(ends, (now + task.seconds, task.name))

@@ -37,7 +37,8 @@ class Plan:
     allocators: tuple[str, ...]
     asked: Asked
     accel: str = "auto"
-    jobs: int = 1
+    jobs: int | None = None
+    """Boots at a time; None: as many as there is room for."""
     deadline: float | None = None
     silence: float | None = None
     pristine: bool = False

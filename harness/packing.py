@@ -45,8 +45,6 @@ class Room:
 
     cores: int
     memory_mib: int
-    most: int | None = None
-    """Boots at a time, whatever they need."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,9 @@ class Task:
     name: str
     need: Need
     seconds: float = 0.0
-    """What it is expected to take."""
+    """What it is expected to take ..."""
+    known: bool = True
+    """... and whether that is more than a guess."""
 
 
 @dataclass
@@ -101,10 +101,9 @@ class Packing:
 
     def _fits(self, need: Need, host: str) -> bool:
         room, used = self.rooms[host], self.used(host)
-        count = sum(at == host for _, at in self.running.values())
-        if room.most is not None and count >= room.most:
-            return False
-        if not count:  # nothing beside it: larger than the host is allowed
+        if not any(
+            at == host for _, at in self.running.values()
+        ):  # nothing beside it: larger than the host is allowed
             return not self._larger_everywhere_but(need, host)
         cores = used.cores + need.cores <= room.cores
         return cores and used.memory_mib + need.memory_mib <= room.memory_mib

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """The pipeline: from a tree to one verdict.
 
-ONCE, then EACH_KERNEL, are all there is to it, in order. Every step takes the work so far
-and returns it with its own part added. Kernels are built one at a time and booted as soon
-as they are built, so the first results come early; a kernel that cannot be built costs
-its own cells their verdict and the others nothing.
+ONCE, then EACH_KERNEL, then its boots, are all there is to it, in order. Every step takes the work
+so far and returns it with its own part added. Kernels are built one at a time and booted as soon
+as they are built (dispatch.py), so the first results come early; a kernel that cannot be built
+costs its own cells their verdict and the others nothing.
 """
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,10 @@ from harness import accelerator as accelerators
 from harness.accelerator import Accelerator
 from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
+from harness.dispatch import Build, Dispatcher, Manner, boot_all, task_of
+from harness.engine import Engine, Local, Order
 from harness.errors import HarnessError, Outcome
+from harness.forecast import Load, Work, build_order
 from harness.initramfs import IMAGE, build_initramfs
 from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
@@ -25,15 +29,18 @@ from harness.limits import limits_for
 from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
+from harness.past import Past, boot_name, build_name
 from harness.places import Places
 from harness.progress import Progress
 from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
-from harness.session import boot_all
 from harness.template import LineMap
 from harness.tree import Tree, open_tree, pristine
 from harness.trial import Trial
 from harness.verdict import worst
 from harness.worktree import line_map_of, render_into_worktree
+
+BUILD_GUESS = {True: 300.0, False: 10.0}
+"""Seconds for a kernel that was never built from nothing, or never again."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Tools:
     places: Places
     progress: Progress
     recorder: Recorder
+    engine: Engine | None = None
+    """Who boots, if not this host."""
 
 
 @dataclass(frozen=True)
@@ -173,19 +182,36 @@ def keep(job: Job) -> Job:
 
 def boot_and_judge(job: Job) -> Job:
     """Every cell of this kernel, recorded one by one."""
-    assert job.kept is not None
-    tools = job.source.tools
-    plan, picked, folder = job.source.plan, job.accelerator, tools.recorder.folder
-    trials = [
-        (trial(plan, job.wanted, cell, picked, job.kept, folder / cell.name), picked)
-        for cell in job.wanted.cells
-    ]
-    boot_all(trials, tools.recorder, tools.progress, plan.jobs)
+    tools, plan = job.source.tools, job.source.plan
+    boot_all(
+        orders(job),
+        tools.recorder,
+        tools.progress,
+        tools.places,
+        jobs=plan.jobs,
+        repeat=plan.repeat,
+    )
     return job
 
 
+def orders(job: Job) -> tuple[Order, ...]:
+    """The boots of a kernel that is in the record."""
+    assert job.kept is not None
+    plan, folder = job.source.plan, job.source.tools.recorder.folder
+    return tuple(
+        Order(
+            trial(plan, job.wanted, cell, job.accelerator, job.kept, folder / cell.name),
+            job.accelerator,
+            plan.accel,
+            plan.deadline,
+            plan.silence,
+        )
+        for cell in job.wanted.cells
+    )
+
+
 ONCE: tuple[Callable[[Source], Source], ...] = (open_source, render, find_case)
-EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep, boot_and_judge)
+EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep)
 
 
 def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
@@ -236,9 +262,58 @@ def carry_out(plan: Plan, tools: Tools) -> Outcome:
     source = Source(plan, tools)
     for once in ONCE:
         source = once(source)
-    for wanted in kernels:
-        see_through(Job(source, wanted, picked[wanted.machine.name]), EACH_KERNEL)
+    past = Past.of(tools.places)
+    jobs = [Job(source, wanted, picked[wanted.machine.name]) for wanted in kernels]
+    dispatcher = Dispatcher(
+        tools.engine or Local(plan.jobs),
+        tools.recorder,
+        tools.progress,
+        past,
+        Manner(counted=plan.jobs is not None, repeat=plan.repeat),
+    )
+    dispatcher.carry_out(builds=in_order(_build(job, past) for job in jobs))
     return _add_up(tools.recorder)
+
+
+def in_order(builds: Iterable[Build]) -> list[Build]:
+    """As the forecast wants them."""
+    known = {build.load.name: build for build in builds}
+    return [known[load.name] for load in build_order(one.load for one in known.values())]
+
+
+def _build(job: Job, past: Past) -> Build:
+    """One kernel, to be built when its turn comes, and what is known of it."""
+    plan, wanted = job.source.plan, job.wanted
+    counted = plan.jobs is not None
+    tasks = []
+    for cell in wanted.cells:
+        name = boot_name(wanted.name, cell.topology.name, cell.asked, job.accelerator.name)
+        known = past.expect(name)
+        tasks.append(task_of(cell.name, cell.topology, cell.asked, known, counted=counted))
+
+    def carry_out() -> tuple[Order, ...]:
+        began, fresh = time.monotonic(), not _built_before(job)
+        done = see_through(job, EACH_KERNEL)
+        if done is None:
+            return ()
+        past.remember(build_name(wanted.name, fresh=fresh), time.monotonic() - began)
+        return orders(done)
+
+    return Build(Load(wanted.name, _work(job, past), tuple(tasks)), carry_out)
+
+
+def _work(job: Job, past: Past) -> Work:
+    """What a build takes: from nothing it fills all cores, another one goes step by step."""
+    fresh = not _built_before(job)
+    seconds = past.expect(build_name(job.wanted.name, fresh=fresh))
+    if seconds is None:
+        seconds = BUILD_GUESS[fresh]
+    return Work(spread=seconds * cores()) if fresh else Work(steps=seconds)
+
+
+def _built_before(job: Job) -> bool:
+    builds = job.source.tools.places.builds
+    return (builds / job.source.folder.name / _spec(job.wanted).name).is_dir()
 
 
 def trial(
@@ -316,19 +391,21 @@ def pick_accelerators(
     return picked
 
 
-def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> None:
-    """One kernel to the end; if it fails on the way, its cells say why."""
+def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> Job | None:
+    """One kernel to the end; None if it fails on the way, and its cells say why."""
     try:
         for step in steps:
             job = step(job)
     except HarnessError as error:
-        if error.outcome is Outcome.HOST:
+        if error.outcome in (Outcome.HOST, Outcome.INTERRUPTED):
             raise
         for cell in job.wanted.cells:
             job.source.tools.recorder.cell(
                 cell.name, status="finished", outcome=error.outcome.name, reason=str(error)
             )
         job.source.tools.progress.note(f"{job.wanted.name}: {str(error).splitlines()[0]}")
+        return None
+    return job
 
 
 def _add_up(recorder: Recorder) -> Outcome:

@@ -54,12 +54,6 @@ def test_what_is_larger_than_the_host_runs_alone() -> None:
     assert started(packing) == ["small"]
 
 
-def test_no_more_at_a_time_than_the_user_wants() -> None:
-    packing = Packing({HERE: Room(64, 64000, most=2)})
-    packing.add([task(name, 1) for name in "abc"])
-    assert len(started(packing)) == 2
-
-
 def test_a_build_has_a_core_but_does_not_stop_the_first_boot() -> None:
     packing = Packing({HERE: Room(2, 1000)}, taken={HERE: 1})
     packing.add([task("a", 2, 2), task("b", 1)])

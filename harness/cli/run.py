@@ -13,7 +13,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.boot import cores
 from harness.cli import App, completion
 from harness.cli.options import accel_from, asked_from, asking, booting, names, of_tree, slqb_path
 from harness.cli.telling import tell
@@ -86,7 +85,9 @@ STRENGTH = (
     metavar="N",
     help="Boot what failed up to N times more.",
 )
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="At most N boots at a time.")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="N boots at a time, whatever they need."
+)
 @asking
 @booting
 @click.pass_context
@@ -128,7 +129,7 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
         only_possible=options["only_possible"],
         asked=asked_from(options),
         accel=accel_from(options),
-        jobs=options["jobs"] or cores(),
+        jobs=options["jobs"],
         deadline=options["deadline"],
         silence=options["silence"],
         pristine=options["pristine"],
