@@ -19,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness import show, trial
+from harness import child, show, trial
 from harness.asked import Asked, Scale
 from harness.engine import Engine, Local, LostError, Order
 from harness.errors import HarnessError, Outcome
@@ -108,6 +108,7 @@ class Dispatcher:
                 self._until_done()
         except BaseException:
             self._engine.stop()
+            child.end_all()
             if self._building and self._building.thread:
                 # its make is ended; another's lock that it may wait for is not
                 self._building.thread.join(GRACE)
@@ -315,11 +316,12 @@ class Dispatcher:
             cores = max((room.cores for room in packing.rooms.values()), default=1)
             rest = load.build.after(now - self._building.began, cores)
             loads.insert(0, replace(load, build=rest))
-        every = [*packing.waiting, *(task for load in loads for task in load.tasks)]
-        if every and not any(task.known for task in every):
+        waiting, here = packing.waiting, self._engine.here and not self._manner.counted
+        every = [*waiting, *(task for load in loads for task in load.tasks)]
+        known = [task.seconds for task in every if task.known]
+        if every and len(known) * 2 < len(every):
             return None
-        a_build = 0 if self._manner.counted else A_BUILD
-        return play(packing.rooms, loads, packing.waiting, underway, a_build).end
+        return play(packing.rooms, loads, waiting, underway, A_BUILD if here else 0).end
 
 
 def task_of(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from harness import child
 from harness.accelerator import Accelerator
 from harness.boot import cores
 from harness.errors import HarnessError, HostError
@@ -117,9 +116,8 @@ class Local:
         return self._inline.submit(carry, order.trial, order.accelerator, progress)
 
     def stop(self) -> None:
-        """QEMU first, at which the threads that listen come to an end."""
+        """The threads that listen end their QEMU."""
         self._stop.set()
-        child.end_all()
 
     def close(self) -> None:
         """What has not begun does not begin."""

@@ -16,13 +16,16 @@ from click.core import ParameterSource
 from harness.cli import App, completion
 from harness.cli.options import accel_from, asked_from, asking, booting, names, of_tree, slqb_path
 from harness.cli.telling import tell
-from harness.errors import Outcome
+from harness.engine import Engine
+from harness.errors import Outcome, UserError
 from harness.matrix import Plan, wanted_kernels
 from harness.matrixfile import MOST_REPEATS, load_matrix
+from harness.record import Recorder
 from harness.run import Tools, carry_out, dry_run
 from harness.session import recorded
 from harness.tree import check_tree
 
+ENGINES = ("local", "dask")
 IN_MATRIX = {
     **{"arch": "machines", "config": "configs", "topology": "topologies"},
     **{"allocator": "allocators", "scale": "scale", "repeat": "repeat"},
@@ -42,7 +45,7 @@ STRENGTH = (
     "--matrix",
     shell_complete=completion.MATRIX,
     metavar="NAME|FILE",
-    help="Of configs/matrix; lists given beside it replace its own.",
+    help="Of configs/matrix; options refine it.",
 )
 @click.option(
     "--arch",
@@ -83,21 +86,20 @@ STRENGTH = (
     type=click.IntRange(0, MOST_REPEATS),
     default=0,
     metavar="N",
-    help="Boot what failed up to N times more.",
+    help="Boot failures N times more.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="N boots at a time, whatever they need."
-)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Boots at a time.")
+@click.option("--engine", type=click.Choice(ENGINES), default="local", help="Who boots.  [local]")
+@click.option("--scheduler", metavar="ADDRESS", help="Of Dask, as in tcp://host:8786.")
 @asking
 @booting
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> Outcome:
-    """Render, configure, build, boot and judge: machine x config x allocator x topology.
-
-    Lists are separated by commas.
-    """
+    """Render, configure, build, boot and judge: machine x config x allocator x topology, in lists
+    separated by commas."""
     app = ctx.find_object(App)
     assert app is not None
+    _check_engine(options)
     plan = _plan(ctx, options)
     if options["dry_run"]:
         click.echo("\n".join(dry_run(plan, app.places, app.progress)))
@@ -106,8 +108,28 @@ def command(ctx: click.Context, /, **options: Any) -> Outcome:
     check_tree(plan.tree, app.places)
     app.progress.note(f"seed: {plan.asked.seed}")
     with recorded(app.places, tuple(sys.argv), plan.asked.seed, slqb_path()) as recorder:
-        carry_out(plan, Tools(app.places, app.progress, recorder))
+        engine = _engine(options, app, recorder)
+        carry_out(plan, Tools(app.places, app.progress, recorder, engine))
     return tell(recorder, as_json=options["json"])
+
+
+def _engine(options: dict[str, Any], app: App, recorder: Recorder) -> Engine | None:
+    """Who boots, if not this host; a cluster that cannot be used is wrong use, found out first."""
+    if options["engine"] == "local":
+        return None
+    from harness.cluster import Cluster
+
+    return Cluster(options["scheduler"], app.places, recorder.record.name)
+
+
+def _check_engine(options: dict[str, Any]) -> None:
+    dask = options["engine"] == "dask"
+    if dask and not options["scheduler"]:
+        raise UserError("--engine dask needs --scheduler ADDRESS, as in tcp://host:8786")
+    if dask and options["jobs"]:
+        raise UserError("--jobs is for this host; what runs at a time on Dask, its workers say")
+    if options["scheduler"] and not dask:
+        raise UserError("--scheduler is for --engine dask")
 
 
 def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
