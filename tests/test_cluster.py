@@ -2,6 +2,7 @@
 """Boots on a real Dask cluster: two worker processes on this host, told apart by their work."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -9,8 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import LocalCluster
 
@@ -22,7 +25,7 @@ from harness.engine import Order
 from harness.errors import Outcome, UserError
 from harness.limits import Limits
 from harness.past import Past
-from harness.places import Places
+from harness.places import PROJECT, Places
 from harness.progress import SilentProgress
 from harness.record import CellRecord, Recorder, begin, load
 from harness.topology import load_topology
@@ -34,16 +37,23 @@ TCG = Accelerator("tcg", "a test")
 WAITS = "exec sleep 60"
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+@contextmanager
+def two_workers(folder: Path) -> Iterator[LocalCluster]:
     """A scheduler and two workers, each a process with a nanny that brings it back."""
     with LocalCluster(
         n_workers=2,
         threads_per_worker=2,
         processes=True,
         dashboard_address=None,
-        local_directory=str(tmp_path_factory.mktemp("workers")),
+        local_directory=str(folder),
+        silence_logs=logging.CRITICAL,
     ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with two_workers(tmp_path_factory.mktemp("workers")) as made:
         yield made
 
 
@@ -132,50 +142,55 @@ def test_a_worker_killed_in_the_middle_of_a_cell_loses_nothing(
     assert len(calls.splitlines()) == 2
 
 
-def test_a_boot_that_kills_every_worker_is_the_hosts_fault_and_tried_once_more(
-    tmp_path: Path, places: Places, recorder: Recorder, cluster: LocalCluster
+def test_a_boot_that_kills_its_workers_is_the_hosts_fault_and_tried_once_more(
+    tmp_path: Path, places: Places, recorder: Recorder
 ) -> None:
-    kills = f"kill -9 $PPID; {WAITS}"
+    kills = "sleep 2; kill -9 $PPID; exec sleep 60"  # not before its nanny takes it for started
     orders = [order(tmp_path, recorder, "bomb", PASSES, kills)]
     orders += [order(tmp_path, recorder, "a", PASSES)]
-    work = dispatcher(cluster, recorder, places)
-    work.carry_out(orders)
+    one_is_enough = {"distributed.scheduler.allowed-failures": 0}
+    with dask.config.set(one_is_enough), two_workers(tmp_path / "workers") as cluster:
+        work = dispatcher(cluster, recorder, places)
+        work.carry_out(orders)
     cells = {cell.name: cell for cell in load(recorder.folder).cells}
     assert (cells["a"].outcome, cells["bomb"].outcome) == ("PASS", "HOST")
     assert "KilledWorker" in cells["bomb"].reason
     assert len(cells["bomb"].host_failures) == 1
     assert (recorder.folder / f"bomb{SPOILT}").is_dir()
+    assert len((tmp_path / "fake-bomb" / "qemu.calls").read_text().splitlines()) == 2
 
 
-def test_what_a_worker_lacks_stops_the_run_in_one_line(
-    tmp_path: Path, places: Places, recorder: Recorder, cluster: LocalCluster
-) -> None:
-    one = order(tmp_path, recorder, "a", PASSES)
-    (tmp_path / "fake-a" / "fake-qemu").unlink()
-    with (
-        pytest.raises(HostError) if False else pytest.raises(Exception, match="not installed") as e
-    ):
-        dispatcher(cluster, recorder, places).carry_out([one])
-    assert getattr(e.value, "outcome", None) is Outcome.HOST
-
-
-def test_an_interrupt_ends_the_boots_of_the_workers(tmp_path: Path, cluster: LocalCluster) -> None:
-    """In a process of its own: what is interrupted starts no child afterwards."""
-    program = Path(__file__).with_name("cluster_interrupted.py")
-    process = subprocess.Popen(
-        [sys.executable, program, cluster.scheduler_address, tmp_path],
-        cwd=program.parent.parent,
+def in_its_own_process(act: str, scheduler: str, folder: Path) -> "subprocess.Popen[str]":
+    """What stops a run starts no child afterwards: it would spoil other tests."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.cluster_stopped", act, scheduler, folder],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_what_a_worker_lacks_stops_the_run_in_one_line(
+    tmp_path: Path, cluster: LocalCluster
+) -> None:
+    process = in_its_own_process("lacks", cluster.scheduler_address, tmp_path)
+    said = process.communicate(timeout=60)
+    assert process.returncode == Outcome.HOST.exit_code
+    assert "fake-qemu is not installed" in said[0]
+    assert (said[0].count("\n"), said[1]) == (1, "")
+
+
+def test_an_interrupt_ends_the_boots_of_the_workers(tmp_path: Path, cluster: LocalCluster) -> None:
+    process = in_its_own_process("lasts", cluster.scheduler_address, tmp_path)
     pids = tmp_path / "qemus"
     for _ in range(300):
         if pids.is_file() and len(pids.read_text().split()) == 2:
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[1] == ""
-    assert process.returncode == 130
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == Outcome.INTERRUPTED.exit_code
     deadline = time.monotonic() + 10
     while any(alive(int(pid)) for pid in pids.read_text().split()):
         assert time.monotonic() < deadline
