@@ -20,16 +20,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import child, show, trial
-from harness.asked import Asked, Scale
 from harness.engine import Engine, Local, LostError, Order
 from harness.errors import HarnessError, Outcome
-from harness.forecast import A_BUILD, HERE, Load, play
-from harness.packing import Packing, Task, need_of
+from harness.forecast import A_BUILD, HERE, Load
+from harness.outlook import rest, sentence, task_of
+from harness.packing import Packing, Task
 from harness.past import Past, boot_name
 from harness.places import Places
 from harness.progress import Progress, span
 from harness.record import AttemptRecord, CellRecord, Recorder
-from harness.topology import Topology
 from harness.trial import Booted
 from harness.verdict import Verdict
 
@@ -40,8 +39,6 @@ REPEAT = "-repeat"
 TICK = 0.5
 NICE = 10
 GRACE = 10.0
-GUESS: Mapping[Scale, float] = {"quick": 60.0, "soak": 1200.0}
-"""Seconds of a boot that nobody has seen yet."""
 REPEATED = (Outcome.FAIL, Outcome.BOOT, Outcome.CRASH, Outcome.TIMEOUT)
 """What may be a flake."""
 
@@ -285,18 +282,16 @@ class Dispatcher:
         done = len(self.verdicts)
         if done >= self._cells:
             return ""
-        rest = self._outlook()
-        about = f", about {span(rest)} left" if rest is not None else ""
+        left = self._outlook()
+        about = f", about {span(left)} left" if left is not None else ""
         return f" [{done} of {self._cells}{about}]"
 
     def _tell_outlook(self) -> None:
         """At the start: what is to be done, and how long it takes by what is known."""
         if self._cells < 2:
             return
-        kernels, end = len(self._builds), self._outlook()
-        of = f" of {kernels} kernel{'s' * (kernels > 1)}" if kernels else ""
-        known = f"about {span(end)}" if end is not None else "how long, no earlier run tells"
-        self._progress.note(f"to do: {self._cells} boots{of}, {known}")
+        told = sentence(self._cells, len(self._builds), self._outlook())
+        self._progress.note(told)
 
     def _show_boots(self) -> None:
         """If all is built: from here on, boots are what is waited for."""
@@ -314,24 +309,10 @@ class Dispatcher:
         if self._building:
             load = self._building.build.load
             cores = max((room.cores for room in packing.rooms.values()), default=1)
-            rest = load.build.after(now - self._building.began, cores)
-            loads.insert(0, replace(load, build=rest))
-        waiting, here = packing.waiting, self._engine.here and not self._manner.counted
-        every = [*waiting, *(task for load in loads for task in load.tasks)]
-        known = [task.seconds for task in every if task.known]
-        if every and len(known) * 2 < len(every):
-            return None
-        return play(packing.rooms, loads, waiting, underway, A_BUILD if here else 0).end
-
-
-def task_of(
-    name: str, topology: Topology, asked: Asked, seconds: float | None, *, counted: bool
-) -> Task:
-    """What is packed for a boot that took so many seconds before, if any did."""
-    need = need_of(topology, asked.scale, icount=asked.icount)
-    guess = GUESS[asked.scale] if seconds is None else seconds
-    cores = 1 if counted else need.cores
-    return Task(name, replace(need, cores=cores), guess, known=seconds is not None)
+            left_over = load.build.after(now - self._building.began, cores)
+            loads.insert(0, replace(load, build=left_over))
+        shared = self._engine.here and not self._manner.counted
+        return rest(packing.rooms, loads, packing.waiting, underway, shared=shared)
 
 
 def boot_all(

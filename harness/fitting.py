@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from harness.asked import Asked
 from harness.config import request
-from harness.machine import Machine
+from harness.machine import Machine, unfit
 from harness.topology import Topology
 
 
@@ -32,9 +32,5 @@ def misfits(
         yield f"instructions are counted on one CPU, {topology.name} has {cpus}"
     if topology.plugged_mib and "MEMORY_HOTPLUG" in lacks:
         yield f"{topology.name} has memory to be put online, the kernel cannot"
-    yield from _machine_misfits(machine, topology)
-
-
-def _machine_misfits(machine: Machine, topology: Topology) -> Iterator[str]:
-    if topology.cpus > machine.max_cpus:
-        yield f"{machine.name} has at most {machine.max_cpus} CPUs, {topology.name} {topology.cpus}"
+    if reason := unfit(machine, topology):
+        yield reason

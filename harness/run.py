@@ -17,10 +17,10 @@ from harness import accelerator as accelerators
 from harness.accelerator import Accelerator
 from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
-from harness.dispatch import Build, Dispatcher, Manner, boot_all, task_of
+from harness.dispatch import Build, Dispatcher, Manner, boot_all
 from harness.engine import Engine, Local, Order
 from harness.errors import HarnessError, Outcome
-from harness.forecast import Load, Work, build_order
+from harness.forecast import Load, build_order
 from harness.initramfs import IMAGE, build_initramfs
 from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
@@ -29,18 +29,16 @@ from harness.limits import limits_for
 from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
-from harness.past import Past, boot_name, build_name
+from harness.outlook import load_of, rest, sentence
+from harness.past import Past, build_name
 from harness.places import Places
-from harness.progress import Progress
+from harness.progress import Progress, span
 from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
 from harness.template import LineMap
 from harness.tree import Tree, open_tree, pristine
 from harness.trial import Trial
 from harness.verdict import worst
 from harness.worktree import line_map_of, render_into_worktree
-
-BUILD_GUESS = {True: 300.0, False: 10.0}
-"""Seconds for a kernel that was never built from nothing, or never again."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +223,27 @@ def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
     else:
         line_map = line_map_of(tree, places)
         yield f"# render the series on {tree.name} into {source}"
+    loads = list(_loads(plan, layout, source, places, progress))
+    seconds = {task.name: task for load in loads for task in load.tasks}
     for wanted in layout.kernels:
         yield from kernel_commands(plan, wanted, source, line_map, places, progress)
+    for task in seconds.values():
+        known = f"about {span(task.seconds)}" if task.known else "not booted before"
+        yield f"# {task.name}: {known}, {task.need.cores} of {cores()} cores"
+    rooms = Local(plan.jobs).rooms()
+    end = rest(rooms, build_order(loads), shared=plan.jobs is None)
+    yield f"# {sentence(len(seconds), len(loads), end)}"
+
+
+def _loads(
+    plan: Plan, layout: Layout, source: Path, places: Places, progress: Progress
+) -> Iterator[Load]:
+    """What a run would have before it."""
+    past = Past.of(places)
+    for wanted in layout.kernels:
+        picked = accelerators.choose(plan.accel, wanted.machine, places, progress)
+        folder = places.builds / source.name / _spec(wanted).name
+        yield load_of(wanted, picked, past, folder, counted=plan.jobs is not None)
 
 
 def kernel_commands(
@@ -283,37 +300,19 @@ def in_order(builds: Iterable[Build]) -> list[Build]:
 
 def _build(job: Job, past: Past) -> Build:
     """One kernel, to be built when its turn comes, and what is known of it."""
-    plan, wanted = job.source.plan, job.wanted
-    counted = plan.jobs is not None
-    tasks = []
-    for cell in wanted.cells:
-        name = boot_name(wanted.name, cell.topology.name, cell.asked, job.accelerator.name)
-        known = past.expect(name)
-        tasks.append(task_of(cell.name, cell.topology, cell.asked, known, counted=counted))
+    plan, wanted, source = job.source.plan, job.wanted, job.source
+    folder = source.tools.places.builds / source.folder.name / _spec(wanted).name
+    load = load_of(wanted, job.accelerator, past, folder, counted=plan.jobs is not None)
 
     def carry_out() -> tuple[Order, ...]:
-        began, fresh = time.monotonic(), not _built_before(job)
+        began, fresh = time.monotonic(), not folder.is_dir()
         done = see_through(job, EACH_KERNEL)
         if done is None:
             return ()
         past.remember(build_name(wanted.name, fresh=fresh), time.monotonic() - began)
         return orders(done)
 
-    return Build(Load(wanted.name, _work(job, past), tuple(tasks)), carry_out)
-
-
-def _work(job: Job, past: Past) -> Work:
-    """What a build takes: from nothing it fills all cores, another one goes step by step."""
-    fresh = not _built_before(job)
-    seconds = past.expect(build_name(job.wanted.name, fresh=fresh))
-    if seconds is None:
-        seconds = BUILD_GUESS[fresh]
-    return Work(spread=seconds * cores()) if fresh else Work(steps=seconds)
-
-
-def _built_before(job: Job) -> bool:
-    builds = job.source.tools.places.builds
-    return (builds / job.source.folder.name / _spec(job.wanted).name).is_dir()
+    return Build(load, carry_out)
 
 
 def trial(
