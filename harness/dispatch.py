@@ -83,6 +83,7 @@ class Dispatcher:
         self._boots: dict[Future[Booted], Order] = {}
         self._began: dict[str, float] = {}
         self._builds: list[Build] = []
+        self._beside = False
         self._building: Building | None = None
         self._spoilt: list[Order] = []
         self._again: set[str] = set()
