@@ -15,8 +15,10 @@ from harness.places import Places
 from harness.progress import SilentProgress
 from harness.record import KernelRecord
 from harness.session import recorded
-from tests.fakes import PASSES
 from tests.test_cluster import WAITS, order
+
+SPEAKS = "Linux version 6.1.0 (user@host)\n"
+"""And does not power off, which would end it."""
 
 
 def main(act: str, scheduler: str, folder: Path) -> int:
@@ -25,7 +27,7 @@ def main(act: str, scheduler: str, folder: Path) -> int:
         with recorded(places, ("slqb",), 1, Path("slqb")) as recorder:
             recorder.add(KernelRecord(name="k", image="k/vmlinux", image_sha256=""))
             lasts = f"echo $$ >> {folder}/qemus; {WAITS}"
-            orders = [order(folder, recorder, name, PASSES, lasts) for name in "ab"]
+            orders = [order(folder, recorder, name, SPEAKS, lasts) for name in "ab"]
             if act == "lacks":
                 (folder / "fake-a" / "fake-qemu").unlink()
             engine = Cluster(scheduler, places, recorder.record.name)

@@ -189,12 +189,12 @@ def test_an_interrupt_ends_the_boots_of_the_workers(tmp_path: Path, cluster: Loc
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
+    soon = time.monotonic() + 15  # sooner than their silence would end them
     assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == Outcome.INTERRUPTED.exit_code
-    deadline = time.monotonic() + 10
     while any(alive(int(pid)) for pid in pids.read_text().split()):
-        assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert time.monotonic() < soon
     [result] = (tmp_path / "runs").glob("*/result.json")
     record = json.loads(result.read_text())
     assert (record["status"], record["outcome"]) == ("interrupted", "INTERRUPTED")
