@@ -23,14 +23,14 @@ def misfits(
     machine: Machine, lacks: Collection[str], topology: Topology, asked: Asked
 ) -> Iterator[str]:
     """Why this kernel cannot be booted like that; nothing if it can."""
-    cpus, nodes = topology.cpus, len(topology.nodes)
+    cpus, nodes = topology.cpus + topology.spare_cpus, len(topology.nodes)
     if cpus > 1 and "SMP" in lacks:
         yield f"a kernel without SMP runs one CPU, {topology.name} has {cpus}"
     elif nodes > 1 and "NUMA" in lacks:
         yield f"a kernel without NUMA knows one node, {topology.name} has {nodes}"
     if cpus > 1 and asked.icount:
         yield f"instructions are counted on one CPU, {topology.name} has {cpus}"
-    if topology.plugged_mib and "MEMORY_HOTPLUG" in lacks:
+    if (topology.plugged_mib or topology.spare_mib) and "MEMORY_HOTPLUG" in lacks:
         yield f"{topology.name} has memory to be put online, the kernel cannot"
     if reason := unfit(machine, topology):
         yield reason

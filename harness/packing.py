@@ -122,8 +122,10 @@ def within(need: Need, room: Room) -> bool:
 
 def need_of(topology: Topology, scale: Scale, *, icount: bool = False) -> Need:
     """What a boot on this shape declares."""
-    cores = 1 if icount else max(1, ceil(topology.cpus * BUSY[scale]))
-    return Need(cores, topology.memory_mib + topology.plugged_mib + OVERHEAD_MIB)
+    cpus = topology.cpus + topology.spare_cpus
+    cores = 1 if icount else max(1, ceil(cpus * BUSY[scale]))
+    memory = topology.memory_mib + topology.plugged_mib + sum(topology.spare_mib)
+    return Need(cores, memory + OVERHEAD_MIB)
 
 
 def memory_mib(info: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/cgroup")) -> int:
