@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import accelerator as accelerators
+from harness import child
 from harness.accelerator import Accelerator
 from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
@@ -396,7 +397,7 @@ def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> Job | None:
         for step in steps:
             job = step(job)
     except HarnessError as error:
-        if error.outcome in (Outcome.HOST, Outcome.INTERRUPTED):
+        if error.outcome in (Outcome.HOST, Outcome.INTERRUPTED) or child.all_ended():
             raise
         for cell in job.wanted.cells:
             job.source.tools.recorder.cell(

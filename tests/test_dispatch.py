@@ -17,18 +17,21 @@ from harness.asked import Asked
 from harness.cli.telling import lines, verdict_line
 from harness.dispatch import NICE, REPEAT, SPOILT, Build, Dispatcher, Manner
 from harness.engine import Local, Order
-from harness.errors import HostError
+from harness.errors import BuildError, HostError
 from harness.forecast import Load, Work
 from harness.limits import Limits
+from harness.matrix import Plan, wanted_kernels
 from harness.outlook import task_of
 from harness.past import Past, boot_name, build_name
 from harness.places import Places
 from harness.record import CellRecord, Recorder, begin
+from harness.run import Job, Source, Tools, announce, see_through
 from harness.topology import load_topology
 from harness.trial import Trial
 from tests.fakes import FAILS, PASSES, fake_machine
 
 TCG = Accelerator("tcg", "a test")
+PLAN = Plan("debian:6.1", ("x86_64",), ("lean",), ("up",), ("slqb",), Asked())
 
 
 @dataclass
@@ -321,3 +324,27 @@ def test_a_single_build_is_done_where_it_is_asked_for(
     work(recorder, places, told=told).carry_out(builds=[build(recorder, "one", carry_out, "a")])
     assert where == ["MainThread"]
     assert told.stages == ["boot a"]  # its console is shown
+
+
+def cut_off(folder: Path) -> None:
+    places = Places(folder / "cache", folder / "runs")
+    recorder = begin(places, ("slqb",), 1)
+    wanted = wanted_kernels(PLAN)[0]
+    tools = Tools(places, Told(), recorder)
+    job = Job(Source(PLAN, tools), wanted, TCG)
+    announce((wanted,), recorder)
+
+    def fails(_job: Job) -> Job:
+        raise BuildError("make was ended")
+
+    assert see_through(job, (fails,)) is None
+    assert recorder.record.cells[0].outcome == "BUILD"
+    recorder.cell(recorder.record.cells[0].name, outcome=None)
+    child.end_all()
+    with pytest.raises(BuildError):
+        see_through(job, (fails,))
+    assert recorder.record.cells[0].outcome is None
+
+
+def test_a_build_that_was_cut_off_is_not_judged(tmp_path: Path) -> None:
+    in_its_own_process(cut_off, tmp_path)
