@@ -44,7 +44,7 @@ def two_workers(folder: Path) -> Iterator[LocalCluster]:
         n_workers=2,
         threads_per_worker=2,
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         local_directory=str(folder),
         silence_logs=logging.CRITICAL,
     ) as made:

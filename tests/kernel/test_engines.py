@@ -111,7 +111,7 @@ def test_a_cluster_gives_the_same_verdict_though_a_worker_is_killed(
     with LocalCluster(
         n_workers=2,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
         local_directory=str(tmp_path / "workers"),
     ) as cluster:
