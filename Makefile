@@ -38,7 +38,7 @@ soak: setup ## everything and long: all configs, topologies and allocators
 	@$(BIN)/slqb run --scale soak --config lean --allocator slub,slab,slob \
 		--topology uma,4n $(ARGS)
 	@$(BIN)/slqb run --icount --allocator slqb,slub --topology up --case 'slabtest.*' $(ARGS)
-	@$(BIN)/slqb run --scale soak --config lean+up,debug+up --topology uma $(ARGS)
+	@$(BIN)/slqb run --scale soak --config lean+up,debug+up --topology up $(ARGS)
 
 .PHONY: bench-harness
 bench-harness: setup ## our time against the tree's own kunit.py, same suites, same CPUs

@@ -7,6 +7,7 @@ because QEMU died. What that means is judged elsewhere (verdict.py); here it onl
 """
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from harness import child
 from harness.accelerator import Accelerator
 from harness.complaint import is_stall, of_the_guest
 from harness.console import Console, Line
+from harness.errors import HarnessError, Outcome
 from harness.hostload import Sample, sample
 from harness.limits import Limits
 from harness.machine import Machine, Payload, qemu_command
@@ -144,8 +146,19 @@ class Watch:
         return {name: round(times[i + 1] - times[i], 3) for i, name in enumerate(names)}
 
 
-def boot(request: BootRequest, accelerator: Accelerator, progress: Progress) -> BootResult:
-    """Boot and watch until the end."""
+class StoppedError(HarnessError):
+    """Somebody ended a boot that was under way."""
+
+    outcome = Outcome.INTERRUPTED
+
+
+def boot(
+    request: BootRequest,
+    accelerator: Accelerator,
+    progress: Progress,
+    stop: threading.Event | None = None,
+) -> BootResult:
+    """Boot and watch until the end; StoppedError soon after `stop` is set."""
     argv = command(request, accelerator)
     request.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -157,7 +170,7 @@ def boot(request: BootRequest, accelerator: Accelerator, progress: Progress) -> 
         console = Console(qemu.stdout, began, log)
         watch = Watch(request.limits)
         plugger = Plugger(request.topology, request.folder) if request.topology.grows else None
-        lines, samples, ended = _follow(console, watch, qemu, began, progress, plugger)
+        lines, samples, ended = _follow(console, watch, qemu, began, progress, plugger, stop)
         if ended is None:
             ended = watch.left(qemu.wait())
     seconds = time.monotonic() - began
@@ -191,12 +204,15 @@ def _follow(
     began: float,
     progress: Progress,
     plugger: Plugger | None,
+    stop: threading.Event | None,
 ) -> tuple[list[Line], list[Sample], Ended | None]:
     """Until QEMU leaves (None) or there is a reason to end it."""
     lines: list[Line] = []
     samples: list[Sample] = []
     ended: Ended | None = None
     while not console.ended and ended is None:
+        if stop is not None and stop.is_set():
+            raise StoppedError("interrupted")
         if (line := console.read(TICK)) is not None:
             lines.append(line)
             watch.line(line)

@@ -152,6 +152,11 @@ def end_all() -> None:
         end_group(group)
 
 
+def all_ended() -> bool:
+    """Whether end_all() was called: what a child said or left then is its end, not its work."""
+    return _closed.is_set()
+
+
 @contextmanager
 def tracked(group: int) -> Iterator[None]:
     """Make end_all() end this process group too, and end it when the block is left."""

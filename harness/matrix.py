@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a run is made of: kernels, and for each the topologies it boots on.
 
-A kernel is an arch, a config and an allocator; all topologies share it. Pairs that cannot
-be (a kernel without SMP on several CPUs) are left out, and said to be.
+A kernel is an arch, a config and an allocator; all topologies share it. A cell that cannot be (a
+kernel without SMP on several CPUs) is an error that says why, before anything is done. It is left
+out, and said to be, where a matrix file excludes it or the user asks for what can be of the rest.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 
 from harness.asked import Asked
 from harness.cases import guest_cases, refuse
 from harness.config import request
 from harness.errors import UserError
+from harness.fitting import misfits, taken_out
 from harness.fragment import check_config
 from harness.kernel import ALLOCATORS
 from harness.machine import Machine, fitted, load_machine
+from harness.matrixfile import Exclusion
 from harness.topology import Topology, load_topology
 
 OURS = "slqb"
-ONE_CPU = "up"
-"""The fragment that takes SMP out, and the topology that suits it."""
 QUICK_TRIM = 200
 """Milliseconds; tests that wait for the trim need not wait long."""
 
@@ -35,11 +37,21 @@ class Plan:
     allocators: tuple[str, ...]
     asked: Asked
     accel: str = "auto"
-    jobs: int = 1
+    jobs: int | None = None
+    """Boots at a time; None: as many as there is room for."""
     deadline: float | None = None
     silence: float | None = None
     pristine: bool = False
     """The tree as it is, without our series."""
+    allocators_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For a config that is to be had with others."""
+    exclude: tuple[Exclusion, ...] = ()
+    matrix: str = ""
+    """Where the exclusions stand."""
+    only_possible: bool = False
+    """Leave out what cannot be, and say so, rather than refuse it all."""
+    repeat: int = 0
+    """How often a boot that failed is repeated."""
 
 
 @dataclass(frozen=True)
@@ -68,46 +80,91 @@ class Cell:
     asked: Asked
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A cell that is none."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A plan made into kernels with their cells, and what is left out of it."""
+
+    kernels: tuple[Wanted, ...]
+    left_out: tuple[LeftOut, ...]
+
+
 def wanted_kernels(plan: Plan) -> tuple[Wanted, ...]:
-    """The kernels of a plan with their cells; those that fit nowhere are left out."""
-    machines = [load_machine(name) for name in plan.archs]
-    topologies = [load_topology(name) for name in plan.topologies]
+    """The kernels of a plan with their cells."""
+    return lay_out(plan).kernels
+
+
+def lay_out(plan: Plan) -> Layout:
+    """Every cell, or the reason why there is none; a UserError names those that cannot be."""
     _check(plan)
-    every = [
-        Wanted(machine, config, allocator)
-        for machine in machines
-        for config in plan.configs
-        for allocator in plan.allocators
-    ]
-    first = next((one.name for one in every if one.allocator == OURS), "")
-    found = tuple(
-        Wanted(one.machine, one.config, one.allocator, cells)
-        for one in every
-        if (cells := tuple(_cells(plan, one, topologies, keeps_trim=one.name == first)))
-    )
-    if not found:
-        raise UserError(
-            f"no topology of {', '.join(plan.topologies)} has one CPU, which this needs "
-            f"({'--icount' if plan.asked.icount else ', '.join(plan.configs)}); {ONE_CPU} does"
-        )
-    return found
+    topologies = [load_topology(name) for name in plan.topologies]
+    left_out: list[LeftOut] = []
+    impossible: list[LeftOut] = []
+    kernels = []
+    for bare in _kernels(plan):
+        fitting, lacks = [], taken_out(bare.machine, bare.config, bare.allocator)
+        for topology in topologies:
+            name = f"{bare.name}-{topology.name}"
+            if reason := _excluded(plan, bare, topology):
+                left_out.append(LeftOut(name, reason))
+            elif reason := next(misfits(bare.machine, lacks, topology, plan.asked), ""):
+                impossible.append(LeftOut(name, reason))
+            else:
+                fitting.append(topology)
+        if fitting:
+            kernels.append((bare, fitting))
+    if impossible and not (plan.only_possible and kernels):
+        raise _refused(plan, impossible, some=bool(kernels))
+    if not kernels:
+        raise UserError("nothing is left of this matrix: every cell of it is excluded")
+    return Layout(tuple(_with_cells(plan, kernels)), (*left_out, *impossible))
 
 
-def left_out(plan: Plan) -> Iterator[str]:
-    """What was asked for and cannot be."""
-    for config in plan.configs:
-        for name in plan.topologies:
-            topology = load_topology(name)
-            if not _fits(config, topology):
-                yield f"left out: config {config} on topology {name} (a kernel for one CPU)"
-            elif not _counts(plan, topology):
-                yield f"left out: topology {name} (instructions are counted on one CPU)"
+def _kernels(plan: Plan) -> Iterator[Wanted]:
+    """Every kernel of the plan, as yet without cells."""
+    for machine in map(load_machine, plan.archs):
+        for config in plan.configs:
+            for allocator in plan.allocators_of.get(config, plan.allocators):
+                yield Wanted(machine, config, allocator)
+
+
+def _with_cells(plan: Plan, kernels: list[tuple[Wanted, list[Topology]]]) -> Iterator[Wanted]:
+    """The kernels with their boots; the very first of our own allocator keeps its trim period."""
+    keeps_trim = True
+    for bare, topologies in kernels:
+        cells = tuple(_cells(plan, bare, topologies, keeps_trim=keeps_trim))
+        yield Wanted(bare.machine, bare.config, bare.allocator, cells)
+        keeps_trim = keeps_trim and bare.allocator != OURS
+
+
+def _excluded(plan: Plan, wanted: Wanted, topology: Topology) -> str:
+    """The reason for which the matrix leaves a cell out."""
+    cell = (wanted.machine.name, wanted.config, wanted.allocator, topology.name)
+    return next((one.reason for one in plan.exclude if one.covers(*cell)), "")
+
+
+def _refused(plan: Plan, impossible: list[LeftOut], *, some: bool) -> UserError:
+    """All that cannot be, cells of one reason together, on one line."""
+    cells: dict[str, list[str]] = {}
+    for one in impossible:
+        cells.setdefault(one.reason, []).append(one.name)
+    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in cells.items())
+    remedy = "; --only-possible runs the rest" if some else ""
+    remedy += f", or exclude it in matrix {plan.matrix}" if some and plan.matrix else ""
+    return UserError(f"cannot be: {told}{remedy}")
 
 
 def _check(plan: Plan) -> None:
     for config in plan.configs:
         check_config(config)
-    for allocator in plan.allocators:
+    for allocator in {*plan.allocators, *chain(*plan.allocators_of.values())}:
         if allocator not in ALLOCATORS:
             raise UserError(f"unknown allocator {allocator!r}; known: {', '.join(ALLOCATORS)}")
         if allocator == OURS and plan.pristine:
@@ -120,21 +177,17 @@ def _suites(plan: Plan) -> Iterator[str]:
     """The symbols of KUnit's suites that the kernels shall have and the guest is asked for."""
     if plan.asked.suite not in ("all", "kunit"):
         return
-    for arch in plan.archs:
-        for config in plan.configs:
-            for allocator in plan.allocators:
-                for one in request(load_machine(arch).arch, config, allocator):
-                    if one.value == "y" and "KUNIT_" in one.symbol:
-                        yield one.symbol
+    for wanted in _kernels(plan):
+        for one in request(wanted.machine.arch, wanted.config, wanted.allocator):
+            if one.value == "y" and "KUNIT_" in one.symbol:
+                yield one.symbol
 
 
 def _cells(
     plan: Plan, wanted: Wanted, topologies: list[Topology], *, keeps_trim: bool
 ) -> Iterator[Cell]:
-    """One for each topology; the first of our own allocator keeps its trim period."""
+    """One for each topology."""
     for topology in topologies:
-        if not _fits(wanted.config, topology) or not _counts(plan, topology):
-            continue
         asked = plan.asked
         short = wanted.allocator == OURS and asked.scale == "quick" and not keeps_trim
         if short and asked.trim_ms is None:
@@ -142,13 +195,3 @@ def _cells(
         shape = fitted(wanted.machine, topology)
         yield Cell(f"{wanted.name}-{topology.name}", shape, asked)
         keeps_trim = False
-
-
-def _counts(plan: Plan, topology: Topology) -> bool:
-    """Instructions make the time of one CPU only."""
-    return not plan.asked.icount or topology.cpus == 1
-
-
-def _fits(config: str, topology: Topology) -> bool:
-    """A kernel without SMP runs one CPU, one without NUMA one node."""
-    return ONE_CPU not in config.split("+") or topology.cpus == 1

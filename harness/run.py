@@ -1,34 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0
 """The pipeline: from a tree to one verdict.
 
-ONCE, then EACH_KERNEL, are all there is to it, in order. Every step takes the work so far
-and returns it with its own part added. Kernels are built one at a time and booted as soon
-as they are built, so the first results come early; a kernel that cannot be built costs
-its own cells their verdict and the others nothing.
+ONCE, then EACH_KERNEL, then its boots, are all there is to it, in order. Every step takes the work
+so far and returns it with its own part added. Kernels are built one at a time and booted as soon
+as they are built (dispatch.py), so the first results come early; a kernel that cannot be built
+costs its own cells their verdict and the others nothing.
 """
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import accelerator as accelerators
+from harness import child
 from harness.accelerator import Accelerator
 from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
+from harness.dispatch import Build, Dispatcher, Manner, boot_all
+from harness.engine import Engine, Local, Order
 from harness.errors import HarnessError, Outcome
+from harness.forecast import Load, build_order
 from harness.initramfs import IMAGE, build_initramfs
 from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
 from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
 from harness.limits import limits_for
-from harness.matrix import Cell, Plan, Wanted, left_out, wanted_kernels
+from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
+from harness.outlook import load_of, rest, sentence
+from harness.past import Past, build_name
 from harness.places import Places
-from harness.progress import Progress
-from harness.record import CellRecord, Recorder, TreeRecord
-from harness.session import boot_all
+from harness.progress import Progress, span
+from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
 from harness.template import LineMap
 from harness.tree import Tree, open_tree, pristine
 from harness.trial import Trial
@@ -43,6 +49,8 @@ class Tools:
     places: Places
     progress: Progress
     recorder: Recorder
+    engine: Engine | None = None
+    """Who boots, if not this host."""
 
 
 @dataclass(frozen=True)
@@ -173,24 +181,42 @@ def keep(job: Job) -> Job:
 
 def boot_and_judge(job: Job) -> Job:
     """Every cell of this kernel, recorded one by one."""
-    assert job.kept is not None
-    tools = job.source.tools
-    plan, picked, folder = job.source.plan, job.accelerator, tools.recorder.folder
-    trials = [
-        (trial(plan, job.wanted, cell, picked, job.kept, folder / cell.name), picked)
-        for cell in job.wanted.cells
-    ]
-    boot_all(trials, tools.recorder, tools.progress, plan.jobs)
+    tools, plan = job.source.tools, job.source.plan
+    boot_all(
+        orders(job),
+        tools.recorder,
+        tools.progress,
+        tools.places,
+        jobs=plan.jobs,
+        repeat=plan.repeat,
+    )
     return job
 
 
+def orders(job: Job) -> tuple[Order, ...]:
+    """The boots of a kernel that is in the record."""
+    assert job.kept is not None
+    plan, folder = job.source.plan, job.source.tools.recorder.folder
+    return tuple(
+        Order(
+            trial(plan, job.wanted, cell, job.accelerator, job.kept, folder / cell.name),
+            job.accelerator,
+            plan.accel,
+            plan.deadline,
+            plan.silence,
+        )
+        for cell in job.wanted.cells
+    )
+
+
 ONCE: tuple[Callable[[Source], Source], ...] = (open_source, render, find_case)
-EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep, boot_and_judge)
+EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep)
 
 
 def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
     """The commands of a run; the tree is taken into the cache for it, nothing else is done."""
-    kernels = wanted_kernels(plan)
+    layout = lay_out(plan)
+    yield from (f"# {left_out_line(one)}" for one in layout.left_out)
     tree = open_tree(plan.tree, places, progress)
     source, line_map = places.worktrees / f"{tree.name}-slqb", None
     if plan.pristine:
@@ -198,8 +224,27 @@ def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
     else:
         line_map = line_map_of(tree, places)
         yield f"# render the series on {tree.name} into {source}"
-    for wanted in kernels:
+    loads = list(_loads(plan, layout, source, places, progress))
+    seconds = {task.name: task for load in loads for task in load.tasks}
+    for wanted in layout.kernels:
         yield from kernel_commands(plan, wanted, source, line_map, places, progress)
+    for task in seconds.values():
+        known = f"about {span(task.seconds)}" if task.known else "not booted before"
+        yield f"# {task.name}: {known}, {task.need.cores} of {cores()} cores"
+    rooms = Local(plan.jobs).rooms()
+    end = rest(rooms, build_order(loads), shared=plan.jobs is None)
+    yield f"# {sentence(len(seconds), len(loads), end)}"
+
+
+def _loads(
+    plan: Plan, layout: Layout, source: Path, places: Places, progress: Progress
+) -> Iterator[Load]:
+    """What a run would have before it."""
+    past = Past.of(places)
+    for wanted in layout.kernels:
+        picked = accelerators.choose(plan.accel, wanted.machine, places, progress)
+        folder = places.builds / source.name / _spec(wanted).name
+        yield load_of(wanted, picked, past, folder, counted=plan.jobs is not None)
 
 
 def kernel_commands(
@@ -227,17 +272,48 @@ def kernel_commands(
 
 def carry_out(plan: Plan, tools: Tools) -> Outcome:
     """The whole run; its record holds what came of each cell."""
-    kernels = wanted_kernels(plan)
-    for line in left_out(plan):
-        tools.progress.note(line)
+    layout = lay_out(plan)
+    kernels = layout.kernels
+    leave_out(layout, tools)
     announce(kernels, tools.recorder)
     picked = pick_accelerators(plan, kernels, tools)
     source = Source(plan, tools)
     for once in ONCE:
         source = once(source)
-    for wanted in kernels:
-        see_through(Job(source, wanted, picked[wanted.machine.name]), EACH_KERNEL)
+    past = Past.of(tools.places)
+    jobs = [Job(source, wanted, picked[wanted.machine.name]) for wanted in kernels]
+    dispatcher = Dispatcher(
+        tools.engine or Local(plan.jobs),
+        tools.recorder,
+        tools.progress,
+        past,
+        Manner(counted=plan.jobs is not None, repeat=plan.repeat),
+    )
+    dispatcher.carry_out(builds=in_order(_build(job, past) for job in jobs))
     return _add_up(tools.recorder)
+
+
+def in_order(builds: Iterable[Build]) -> list[Build]:
+    """As the forecast wants them."""
+    known = {build.load.name: build for build in builds}
+    return [known[load.name] for load in build_order(one.load for one in known.values())]
+
+
+def _build(job: Job, past: Past) -> Build:
+    """One kernel, to be built when its turn comes, and what is known of it."""
+    plan, wanted, source = job.source.plan, job.wanted, job.source
+    folder = source.tools.places.builds / source.folder.name / _spec(wanted).name
+    load = load_of(wanted, job.accelerator, past, folder, counted=plan.jobs is not None)
+
+    def carry_out() -> tuple[Order, ...]:
+        began, fresh = time.monotonic(), not folder.is_dir()
+        done = see_through(job, EACH_KERNEL)
+        if done is None:
+            return ()
+        past.remember(build_name(wanted.name, fresh=fresh), time.monotonic() - began)
+        return orders(done)
+
+    return Build(load, carry_out)
 
 
 def trial(
@@ -266,6 +342,19 @@ def trial(
 
 def _spec(wanted: Wanted) -> KernelSpec:
     return KernelSpec(wanted.machine.arch, wanted.allocator, wanted.config)
+
+
+def leave_out(layout: Layout, tools: Tools) -> None:
+    """What is not to be is said, and stands in the record."""
+    for one in layout.left_out:
+        tools.progress.note(left_out_line(one))
+    told = tuple(LeftOutRecord(name=one.name, reason=one.reason) for one in layout.left_out)
+    tools.recorder.update(left_out=told)
+
+
+def left_out_line(one: LeftOut) -> str:
+    """For a person."""
+    return f"left out: {one.name} ({one.reason})"
 
 
 def announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
@@ -302,19 +391,21 @@ def pick_accelerators(
     return picked
 
 
-def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> None:
-    """One kernel to the end; if it fails on the way, its cells say why."""
+def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> Job | None:
+    """One kernel to the end; None if it fails on the way, and its cells say why."""
     try:
         for step in steps:
             job = step(job)
     except HarnessError as error:
-        if error.outcome is Outcome.HOST:
+        if error.outcome in (Outcome.HOST, Outcome.INTERRUPTED) or child.all_ended():
             raise
         for cell in job.wanted.cells:
             job.source.tools.recorder.cell(
                 cell.name, status="finished", outcome=error.outcome.name, reason=str(error)
             )
         job.source.tools.progress.note(f"{job.wanted.name}: {str(error).splitlines()[0]}")
+        return None
+    return job
 
 
 def _add_up(recorder: Recorder) -> Outcome:

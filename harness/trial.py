@@ -25,7 +25,7 @@ from harness.machine import Machine, Payload
 from harness.measure import Measure, measures
 from harness.places import made
 from harness.progress import Progress
-from harness.record import MACHINE, TOPOLOGY, CaseRecord, ComplaintRecord, Recorder
+from harness.record import MACHINE, TOPOLOGY, CaseRecord, ComplaintRecord
 from harness.topology import Topology
 from harness.verdict import Boot, Verdict, judge
 
@@ -79,37 +79,55 @@ class Trial:
         )
 
 
-def attempt(
+@dataclass(frozen=True)
+class Booted:
+    """What a boot gave, wherever it was: all that a verdict needs, as data."""
+
+    result: BootResult
+    limits: Limits
+    cores: int
+    """Of the host that booted it."""
+
+
+def carry(
     trial: Trial,
     accelerator: Accelerator,
-    recorder: Recorder,
     progress: Progress,
     stop: threading.Event | None = None,
-) -> Verdict | None:
-    """Boot, judge, record; None if `stop` was set meanwhile and the boot was cut off."""
+) -> Booted:
+    """Boot it on this host; the trial's folder has the console then."""
     made(trial.folder)
     request = trial.request
     if trial.asked.icount:
         request = replace(request, plugin=irqsoff.prepare(trial.kernel, trial.folder))
-    argv = booting.command(request, accelerator)
+    result = booting.boot(request, accelerator, progress, stop)
+    return Booted(result, trial.limits, cores())
+
+
+def announce(trial: Trial, accelerator: Accelerator) -> dict[str, object]:
+    """What the record says of a boot that begins; machine and topology are put beside it."""
+    made(trial.folder)
     save(trial.machine, trial.folder / MACHINE)
     save(trial.topology, trial.folder / TOPOLOGY)
-    recorder.cell(trial.name, status="running", argv=argv, cmdline=trial.cmdline)
-    result = booting.boot(request, accelerator, progress)
-    if stop is not None and stop.is_set():
-        return None
-    verdict = judge(_boot(trial, result))
-    recorder.cell(trial.name, **_told(trial, result, verdict))
-    return verdict
+    argv = booting.command(trial.request, accelerator)
+    return {"status": "running", "argv": argv, "cmdline": trial.cmdline}
 
 
-def _boot(trial: Trial, result: BootResult) -> Boot:
+def conclude(trial: Trial, booted: Booted) -> tuple[Verdict, dict[str, object]]:
+    """The verdict on a boot whose console lies in the trial's folder, and all the record says."""
+    used = replace(trial, limits=booted.limits)
+    verdict = judge(_boot(used, booted))
+    return verdict, _told(used, booted.result, verdict)
+
+
+def _boot(trial: Trial, booted: Booted) -> Boot:
     """What is judged."""
+    result = booted.result
 
     def starved(at: float) -> bool:
         window = max(trial.limits.silence, trial.limits.stall)
         return hostload.starved(
-            result.samples, at - window, at + window, trial.topology.cpus, cores()
+            result.samples, at - window, at + window, trial.topology.cpus, booted.cores
         )
 
     return Boot(
@@ -135,6 +153,8 @@ def _told(trial: Trial, result: BootResult, verdict: Verdict) -> dict[str, objec
     load = result.samples[-1] if result.samples else hostload.Sample(0, 0, 0)
     return {
         "status": "finished",
+        "argv": result.argv,
+        "cmdline": trial.cmdline,
         "outcome": verdict.outcome.name,
         "reason": verdict.reason,
         "ended": result.ended.value,

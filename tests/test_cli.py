@@ -310,6 +310,8 @@ def test_an_interrupt_is_exit_130_and_leaves_nothing(
         ("slqb run --allocator sl", ["slqb", "slub", "slab", "slob"]),
         ("slqb run --case slabtest.remote_p", ["slabtest.remote_pairs"]),
         ("slqb boot --machine x", ["x86_64"]),
+        ("slqb run --matrix sm", ["smoke"]),
+        ("slqb run --engine d", ["dask"]),
         ("slqb run --config b", []),
         ("slqb run --config allocator", []),
         ("slqb run --qui", ["--quiet"]),

@@ -2,6 +2,7 @@
 """What a run is made of."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,11 @@ from hypothesis import strategies as st
 
 from harness.asked import Asked
 from harness.errors import UserError
-from harness.matrix import QUICK_TRIM, Plan, left_out, wanted_kernels
+from harness.fitting import misfits
+from harness.machine import MACHINES, load_machine
+from harness.matrix import QUICK_TRIM, LeftOut, Plan, lay_out, wanted_kernels
+from harness.matrixfile import Exclusion
+from harness.topology import load_topology
 
 
 def plan(
@@ -20,6 +25,8 @@ def plan(
     archs: tuple[str, ...] = ("x86_64",),
     asked: Asked | None = None,
     pristine: bool = False,
+    exclude: tuple[Exclusion, ...] = (),
+    only_possible: bool = False,
 ) -> Plan:
     return Plan(
         tree="debian:6.1",
@@ -29,6 +36,8 @@ def plan(
         allocators=allocators,
         asked=asked or Asked(seed=1),
         pristine=pristine,
+        exclude=exclude,
+        only_possible=only_possible,
     )
 
 
@@ -48,29 +57,77 @@ def test_every_combination_once_and_topologies_share_a_kernel() -> None:
     }
 
 
-def test_a_kernel_for_one_cpu_is_booted_on_one() -> None:
-    wanted = plan(configs=("lean", "lean+up"), topologies=("up", "4n"))
+def test_what_cannot_be_is_refused_with_the_reason() -> None:
+    wanted = plan(configs=("lean", "lean+up"), topologies=("up", "4n", "uma"))
+    with pytest.raises(UserError) as refused:
+        wanted_kernels(wanted)
+    assert str(refused.value) == (
+        "cannot be: x86_64-slqb-lean+up-4n (a kernel without SMP runs one CPU, 4n has 4); "
+        "x86_64-slqb-lean+up-uma (a kernel without SMP runs one CPU, uma has 4); "
+        "--only-possible runs the rest"
+    )
+
+
+def test_what_cannot_be_is_left_out_if_the_user_says_so() -> None:
+    wanted = plan(configs=("lean", "lean+up"), topologies=("up", "4n"), only_possible=True)
     assert cells(wanted) == [
         "x86_64-slqb-lean-up",
         "x86_64-slqb-lean-4n",
         "x86_64-slqb-lean+up-up",
     ]
-    assert list(left_out(wanted)) == [
-        "left out: config lean+up on topology 4n (a kernel for one CPU)"
-    ]
+    reason = "a kernel without SMP runs one CPU, 4n has 4"
+    assert lay_out(wanted).left_out == (LeftOut("x86_64-slqb-lean+up-4n", reason),)
 
 
-def test_nothing_left_is_wrong_use() -> None:
-    with pytest.raises(UserError, match="no topology of 4n has one CPU"):
-        wanted_kernels(plan(configs=("lean+up",), topologies=("4n",)))
+@pytest.mark.parametrize("only_possible", [False, True])
+def test_nothing_left_is_wrong_use(only_possible: bool) -> None:
+    wanted = plan(configs=("lean+up",), topologies=("4n",), only_possible=only_possible)
+    with pytest.raises(UserError, match=r"cannot be: x86_64-slqb-lean\+up-4n \(.*has 4\)$"):
+        wanted_kernels(wanted)
 
 
 def test_instructions_are_counted_on_one_cpu() -> None:
-    wanted = plan(topologies=("up", "2n"), asked=Asked(icount=True))
+    asked = Asked(icount=True)
+    with pytest.raises(UserError, match=r"2n \(instructions are counted on one CPU, 2n has 4\)"):
+        wanted_kernels(plan(topologies=("up", "2n"), asked=asked))
+    wanted = plan(topologies=("up", "2n"), asked=asked, only_possible=True)
     assert cells(wanted) == ["x86_64-slqb-lean-up"]
-    assert list(left_out(wanted)) == ["left out: topology 2n (instructions are counted on one CPU)"]
-    with pytest.raises(UserError, match=r"no topology of 2n has one CPU, .*--icount"):
-        wanted_kernels(plan(topologies=("2n",), asked=Asked(icount=True)))
+
+
+def small_machine(folder: Path) -> str:
+    """One with two CPUs, in a file of its own."""
+    record = (MACHINES / "x86_64.toml").read_text().replace("max_cpus = 64", "max_cpus = 2")
+    path = folder / "small.toml"
+    path.write_text(record)
+    return str(path)
+
+
+def test_a_machine_has_only_so_many_cpus(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'4n' has 4 CPUs, machine 'small' has at most 2"):
+        wanted_kernels(plan(archs=(small_machine(tmp_path),), topologies=("up", "4n")))
+
+
+def test_one_node_and_no_plugged_memory_without_the_kernels_help() -> None:
+    machine, asked = load_machine("x86_64"), Asked()
+    assert not list(misfits(machine, (), load_topology("plugged"), asked))
+    [reason] = misfits(machine, ("NUMA",), load_topology("2n"), asked)
+    assert reason == "a kernel without NUMA knows one node, 2n has 2"
+    [reason] = misfits(machine, ("MEMORY_HOTPLUG",), load_topology("plugged"), asked)
+    assert "memory to be put online" in reason
+
+
+def test_an_exclusion_is_taken_with_its_reason_possible_or_not() -> None:
+    impossible = Exclusion(configs=("lean+up",), topologies=("4n",), reason="one CPU")
+    unwanted = Exclusion(topologies=("uma",), configs=("lean",), reason="dull")
+    wanted = plan(
+        configs=("lean", "lean+up"), topologies=("up", "4n"), exclude=(impossible, unwanted)
+    )
+    layout = lay_out(wanted)
+    assert layout.left_out == (LeftOut("x86_64-slqb-lean+up-4n", "one CPU"),)
+    assert len(cells(wanted)) == 3
+    everything = Exclusion(reason="none at all")
+    with pytest.raises(UserError, match="every cell of it is excluded"):
+        wanted_kernels(plan(exclude=(everything,)))
 
 
 def trims(wanted: Plan) -> list[int | None]:

@@ -16,13 +16,15 @@ from harness.cases import guest_cases, mentioned, refuse
 from harness.cli import App, completion
 from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
 from harness.cli.telling import tell
+from harness.dispatch import boot_all
+from harness.engine import Order
 from harness.errors import Outcome
 from harness.image import check_initramfs, check_kernel
 from harness.keeping import keep_kernel
 from harness.limits import limits_for
 from harness.machine import Machine, fitted, load_machine
 from harness.record import CellRecord, Recorder
-from harness.session import boot_all, recorded
+from harness.session import recorded
 from harness.topology import load_topology
 from harness.trial import Trial
 
@@ -84,7 +86,9 @@ def command(app: App, /, **options: Any) -> Outcome:
             accelerator_reason=accelerator.reason,
         )
         kept = _kept(app, recorder, trial)
-        verdict = boot_all([(kept, accelerator)], recorder, app.progress, 1)[trial.name]
+        order = Order(kept, accelerator)
+        verdicts = boot_all([order], recorder, app.progress, app.places, jobs=1)
+        verdict = verdicts[trial.name]
         recorder.update(outcome=verdict.outcome.name, reason=verdict.reason)
     return tell(recorder, as_json=options["json"])
 

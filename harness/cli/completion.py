@@ -11,6 +11,7 @@ from harness.cases import guest_cases
 from harness.fragment import config_names
 from harness.kernel import ALLOCATORS
 from harness.machine import machine_names
+from harness.matrixfile import matrix_names
 from harness.places import Places
 from harness.record import runs
 from harness.topology import topology_names
@@ -50,6 +51,7 @@ ALLOCATOR = _offering(lambda _: ALLOCATORS)
 CASE = _offering(lambda _: guest_cases())
 CONFIG = _offering(lambda _: config_names())
 MACHINE = _offering(lambda _: machine_names())
+MATRIX = _offering(lambda _: matrix_names())
 RUN = _offering(lambda places: ("list", "flakes", *(folder.name for folder in runs(places))))
 STORED_RUN = _offering(lambda places: (folder.name for folder in runs(places)))
 TOPOLOGY = _offering(lambda _: topology_names())

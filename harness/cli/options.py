@@ -64,7 +64,12 @@ _ASKING = (
     click.option(
         "--scale", type=click.Choice(SCALES), default="quick", show_default=True, help="How long."
     ),
-    click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), help="Repeats a run's choices."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, (1 << 64) - 1),
+        metavar="N",
+        help="Repeats a run's choices.",
+    ),
     click.option("--trim-ms", type=click.IntRange(0), help="The allocator's trim period."),
     click.option("--icount", is_flag=True, help="Count instructions; one CPU, under TCG."),
     click.option("--append", multiple=True, metavar="WORD", help="For the kernel's command line."),

@@ -54,7 +54,7 @@ def cell_lines(cell: CellRecord, *others: CellRecord, every: bool = False) -> It
     """One boot, with the tests that failed, or with every test; or several that never were."""
     reason = f": {cell.reason}" if cell.reason else ""
     names = ", ".join(one.name for one in (cell, *others))
-    yield f"{names}: {cell.outcome or cell.status}{reason}"
+    yield f"{names}: {cell.outcome or cell.status}{repeats(cell)}{reason}"
     for case in cell.cases:
         if every or case.status in ("fail", "missing"):
             yield f"  {case.status:>8}  {case.path}" + (f": {case.reason}" if case.reason else "")
@@ -62,6 +62,16 @@ def cell_lines(cell: CellRecord, *others: CellRecord, every: bool = False) -> It
         if not complaint.expected:
             yield f"  {complaint.kind:>8}  {cell.folder}/console.log:{complaint.lines[0]}"
             yield from (f"            {frame}" for frame in complaint.decoded[:8])
+
+
+def repeats(cell: CellRecord) -> str:
+    """What came of boots that were repeated."""
+    count = len(cell.attempts) - 1
+    if count < 1:
+        return ""
+    if cell.flaky:
+        return f" (flaky: passed on repeat {count})"
+    return f" ({count} repeat{'s' * (count > 1)}, no pass)"
 
 
 def verdict_line(record: RunRecord) -> str:
@@ -73,6 +83,10 @@ def verdict_line(record: RunRecord) -> str:
                           ("skip", "skipped"), ("known", "known to fail"))
     }  # fmt: skip
     told = [f"{number} {word}" for word, number in sums.items() if number] or ["no tests"]
+    if flaky := sum(cell.flaky for cell in done):
+        told.append(f"{flaky} flaky")
+    if record.left_out:
+        told.append(f"{len(record.left_out)} left out")
     boots = f"{len(done)} boot{'s' * (len(done) != 1)}"
     head = record.outcome or record.state.upper()
     if record.reason and head != Outcome.PASS.name:

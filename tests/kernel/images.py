@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.dispatch import SPOILT
 from harness.initramfs import build_initramfs
 from harness.kernel import Kernel, KernelSpec, build_kernel
 from harness.module import build_modules
 from harness.places import PROJECT, Places
 from harness.progress import SilentProgress
 from harness.record import RESULT
-from harness.session import SPOILT
 from harness.tree import Tree
 from harness.worktree import Mutation, render_into_worktree
 from tests.conftest import sealed
