@@ -16,6 +16,8 @@ ROOT := $(shell [ $$(id -u) = 0 ] || echo sudo)
 ARGS ?=
 # tests at a time; with 0 pytest runs them itself, one after the other
 JOBS ?= $(shell nproc)
+# --soak: what only a soak needs is installed, too
+MORE ?=
 
 .PHONY: help
 help: ## show the targets
@@ -59,7 +61,7 @@ host:
 		$(ROOT) apt-get -qq update && $(ROOT) env DEBIAN_FRONTEND=noninteractive \
 		apt-get -qq install --yes --no-install-recommends python3 > /dev/null; } || \
 		{ echo 'host: let root install python3' >&2; exit 8; }
-	@$(PYTHON) harness/host.py --install
+	@$(PYTHON) harness/host.py --install $(MORE)
 
 $(VENV)/.ready: pyproject.toml
 	@echo "setting up $(VENV)"
