@@ -227,12 +227,13 @@ BUILD_THERE = """
 import sys
 from pathlib import Path
 from harness import child
+from harness.arch import load_arch
 from harness.errors import Outcome
 from harness.kbuild import Kbuild
 from harness.toolchain import Toolchain
 
 source, disk = map(Path, sys.argv[1:])
-kbuild = Kbuild(source, disk / "build", Toolchain("x86_64", "", "toy", None))
+kbuild = Kbuild(source, disk / "build", Toolchain(load_arch("x86_64"), "", "toy", None))
 kbuild.prepare()
 try:
     kbuild.make("fill", log=source / "log", outcome=Outcome.BUILD)
