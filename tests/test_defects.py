@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The table of the eighteen defects names tests, cases and faults that there are."""
+"""The tables of defects and of machines name tests, cases and faults that there are."""
 
 from __future__ import annotations
 
@@ -69,3 +69,21 @@ def test_whoever_sees_a_defect_was_seen_red(row: Row) -> None:
         assert cases & {red.case for red in fault.red}, fault.name
     shown = {red.case for fault in faults for red in fault.red}
     assert not faults or cases <= shown
+
+
+MACHINE_ROW = re.compile(
+    r"^\| \d+ \| [^|]+ \| `([^`]+)` \| `([^`]+)`[^|]* \| `([^`]+)` \|$", re.MULTILINE
+)
+
+
+def test_what_depends_on_a_machine_is_planted_there() -> None:
+    page = (TESTS / "MACHINES.md").read_text()
+    listed = MACHINE_ROW.findall(page)
+    planted = [
+        (red.case, red.machine, fault.name)
+        for fault in PLANTED.values()
+        for red in fault.red
+        if red.machine != "x86_64"
+    ]
+    assert sorted(listed) == sorted(planted)
+    assert set(CASE.findall(page)) <= CASES_THERE

@@ -28,7 +28,7 @@ from .images import QUIET, Guest, Images, with_faults, with_guest
 T = TypeVar("T")
 Build = Callable[[KernelSpec], Kernel]
 Pack = Callable[[KernelSpec], Images]
-Planted = Callable[[str], Images]
+Planted = Callable[[KernelSpec], Images]
 
 
 @pytest.fixture(scope="session")
@@ -102,13 +102,13 @@ def guest(sound: Images, tmp_path: Path) -> Guest:
 
 @pytest.fixture(scope="session")
 def planted(linux: Tree, real_places: Places, once: Once) -> Planted:
-    """The kernel with all the faults, of one configuration or another."""
+    """The kernel with all the faults, of one configuration and machine or another."""
 
-    def plant(config: str) -> Images:
-        return with_faults(linux, real_places, "planted", *CATALOGUE.mutations(), config=config)
+    def plant(spec: KernelSpec) -> Images:
+        return with_faults(linux, real_places, "planted", *CATALOGUE.mutations(), spec=spec)
 
     @cache
-    def built(config: str) -> Images:
-        return once(f"planted-{config}", lambda: plant(config))
+    def built(spec: KernelSpec) -> Images:
+        return once(f"planted-{spec.name}", lambda: plant(spec))
 
     return built

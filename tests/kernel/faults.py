@@ -35,6 +35,7 @@ class Red(Entry):
     outcomes: tuple[Literal["FAIL", "CRASH", "TIMEOUT"], ...] = ("FAIL",)
     topology: str = "2n"
     config: str = "lean"
+    machine: str = "x86_64"
     words: tuple[str, ...] = ()
     quick: bool = False
 
@@ -87,7 +88,8 @@ class Pair(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.fault.name}-{self.red.case}"
+        where = "" if self.red.machine == "x86_64" else f"-{self.red.machine}"
+        return f"{self.fault.name}-{self.red.case}{where}"
 
 
 def pairs(catalogue: Catalogue, *, quick: bool) -> tuple[Pair, ...]:

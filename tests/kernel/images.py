@@ -61,11 +61,15 @@ def with_guest(kernel: Kernel, source: Path, places: Places) -> Images:
 
 
 def with_faults(
-    linux: Tree, places: Places, label: str, *faults: Mutation, config: str = "lean"
+    linux: Tree,
+    places: Places,
+    label: str,
+    *faults: Mutation,
+    spec: KernelSpec | None = None,
 ) -> Images:
     """A kernel of a worktree of its own."""
     rendered = render_into_worktree(linux, places, label=label, mutations=faults)
-    spec = KernelSpec(config=config)
+    spec = spec or KernelSpec()
     kernel = build_kernel(rendered.source, spec, places, QUIET, line_map=rendered.line_map)
     return with_guest(kernel, rendered.source, places)
 

@@ -4,8 +4,10 @@
  */
 #define pr_fmt(fmt) fmt
 
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 
 #include "slabtest.h"
 
@@ -150,19 +152,24 @@ out:
 static void bulk_failure(struct st *t)
 {
 	const size_t size = 2 * PAGE_SIZE;
-	const unsigned long count = totalram_pages();
+	const unsigned long count = totalram_pages(), leave = SZ_32M >> PAGE_SHIFT;
 	struct kmem_cache *cache = kmem_cache_create("slabtest_much", size, 0, ST_OWN,
 						     NULL);
 	void **objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
-	long base = st_slab_pages();
+	LIST_HEAD(pages);
+	long base;
 	int got;
 
 	if (!st_check(t, cache && objects, "no memory"))
 		goto out;
+	/* Most of it is gone already, so that it takes few objects to find the end. */
+	st_hoard(&pages, leave);
+	base = st_slab_pages();
 	got = kmem_cache_alloc_bulk(cache, GFP_NOWAIT | __GFP_NOWARN, count, objects);
 	if (!st_check(t, !got, "%d of %lu objects, each of two pages", got, count))
 		kmem_cache_free_bulk(cache, got, objects);
 	st_settled(t, cache, base, st_slack_pages());
+	st_give_back(&pages);
 out:
 	kvfree(objects);
 	kmem_cache_destroy(cache);

@@ -73,7 +73,7 @@ static void cache_sizes(struct st *t)
 /* Guards: the alignment asked for, up to a page, and that of the cache line. */
 static void cache_align(struct st *t)
 {
-	static const size_t sizes[] = { 8, 24, 40, 104, 500, 1000 };
+	static const size_t sizes[] = { 8, 24, 40, 104, 136, 500, 1000 };
 	size_t align, line;
 	int i;
 
@@ -86,6 +86,58 @@ static void cache_align(struct st *t)
 		for (line = cache_line_size(); sizes[i] <= line / 2;)
 			line /= 2;
 		one_size(t, sizes[i], 0, SLAB_HWCACHE_ALIGN, line);
+		one_size(t, sizes[i], 0, SLAB_HWCACHE_ALIGN | ST_OWN, line);
+	}
+}
+
+/* The least distance of two objects; they are sorted. */
+static size_t least_apart(void **objects, unsigned int count)
+{
+	size_t least = SIZE_MAX;
+	unsigned int i;
+
+	for (i = 1; i < count; i++)
+		least = min(least, (size_t)(objects[i] - objects[i - 1]));
+	return least;
+}
+
+static void one_waste(struct st *t, size_t size)
+{
+	struct kmem_cache *cache = kmem_cache_create("slabtest_waste", size, 0, ST_OWN, NULL);
+	unsigned int got, slabs, pages, most, count = 8 * PAGE_SIZE / size;
+	void **objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
+	size_t space, bytes;
+
+	if (!st_check(t, cache && objects, "no memory"))
+		goto out;
+	for (got = 0; got < count; got++) {
+		objects[got] = kmem_cache_alloc(cache, GFP_KERNEL);
+		if (!st_check(t, objects[got], "no object of %zu", size))
+			break;
+	}
+	slabs = st_slabs_of(objects, got, &pages, &most);
+	bytes = got * least_apart(objects, got);
+	space = pages * PAGE_SIZE;
+	if (slabs)
+		st_check(t, space <= bytes + bytes / 2 + 2 * space / slabs,
+			 "%zu bytes of objects of %zu lie in %u slabs of %zu", bytes, size, slabs,
+			 space / slabs);
+	while (got--)
+		kmem_cache_free(cache, objects[got]);
+out:
+	kvfree(objects);
+	kmem_cache_destroy(cache);
+}
+
+/* Guards: a slab is full of objects, however large a page is; a quarter of it may be left over. */
+static void cache_waste(struct st *t)
+{
+	static const size_t sizes[] = { 32, 200, 712, 1504 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		one_waste(t, sizes[i]);
+		st_alive(t);
 	}
 }
 
@@ -311,6 +363,7 @@ static void cache_dump(struct st *t)
 const struct st_case cache_cases[] = {
 	{ "cache_sizes", cache_sizes },
 	{ "cache_align", cache_align },
+	{ "cache_waste", cache_waste },
 	{ "cache_zalloc", cache_zalloc },
 	{ "cache_twins", cache_twins },
 	{ "cache_names", cache_names },

@@ -20,6 +20,8 @@
  *   unplace         free all of them
  *   settle          kmem_cache_shrink
  *   displace        free all of them, and the cache
+ *   hoard MIB       take all memory but that much
+ *   give            give it back
  *   queue MIB       allocate that much on the CPUs together, in many sizes, and free it
  *   storm / calm    the storm of storm.c, on all CPUs; storm US: with pauses of microseconds
  *   charge COUNT    have that many accounted objects, charged to the writer
@@ -414,6 +416,20 @@ static void fill_queues(struct st_worker *worker)
 	}
 }
 
+static LIST_HEAD(hoarded);
+
+static int order_hoard(unsigned int mib)
+{
+	st_hoard(&hoarded, ((unsigned long)mib << 20) >> PAGE_SHIFT);
+	return list_empty(&hoarded) ? -ENOMEM : 0;
+}
+
+static int order_give(unsigned int unused)
+{
+	st_give_back(&hoarded);
+	return 0;
+}
+
 static int order_queue(unsigned int mib)
 {
 	unsigned long bytes = (unsigned long)mib << 20;
@@ -555,6 +571,8 @@ static const struct {
 	{ "brief", order_brief },
 	{ "twins", order_twins },
 	{ "close", order_close },
+	{ "hoard", order_hoard },
+	{ "give", order_give },
 	{ "queue", order_queue },
 	{ "storm", order_storm },
 	{ "calm", order_calm },
@@ -656,6 +674,7 @@ void st_orders_close(void)
 {
 	remove_proc_entry("slabtest", NULL);
 	st_storm_stop(&orders);
+	order_give(0);
 	order_mend(0);
 	kmem_cache_destroy(brief);
 	order_twins(0);

@@ -6,6 +6,7 @@
 
 #include <linux/gfp.h>
 #include <linux/kfence.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 
 #include "slabtest.h"
@@ -13,34 +14,6 @@
 #define ORDINARY (GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
 #define ENTITLED (__GFP_MEMALLOC | __GFP_NOWARN)
 #define ASIDE 64
-
-/* All pages that anybody may have who does not wait. */
-static void hoard(struct list_head *pages)
-{
-	int order;
-
-	for (order = 9; order >= 0; order--) {
-		struct page *page;
-
-		while ((page = alloc_pages(__GFP_NOWARN | __GFP_NOMEMALLOC, order))) {
-			set_page_private(page, order);
-			list_add(&page->lru, pages);
-		}
-	}
-}
-
-static void give_back(struct list_head *pages)
-{
-	struct page *page, *next;
-
-	list_for_each_entry_safe(page, next, pages, lru) {
-		unsigned int order = page_private(page);
-
-		list_del(&page->lru);
-		set_page_private(page, 0);
-		__free_pages(page, order);
-	}
-}
 
 /* Every allocator marks such a slab in this way, and no other. */
 static bool of_reserve(const void *object)
@@ -55,7 +28,7 @@ static void *take_reserve(struct kmem_cache *cache, struct list_head *pages, voi
 	void *object;
 
 	for (;;) {
-		hoard(pages);
+		st_hoard(pages, 0);
 		object = kmem_cache_alloc(cache, ENTITLED);
 		if (!object || of_reserve(object) || *count == ASIDE)
 			return object;
@@ -101,7 +74,7 @@ static void reserve_entitled(struct st *t)
 	plain = kmem_cache_alloc(cache, ORDINARY);
 	second = take_reserve(cache, &pages, aside, &count);
 	stray = plain && of_reserve(plain);
-	give_back(&pages);
+	st_give_back(&pages);
 
 	st_check(t, first && of_reserve(first), "there was no object of the reserves");
 	st_check(t, second && of_reserve(second), "the entitled got no second object");

@@ -132,6 +132,10 @@ unsigned int st_slabs_of(void **objects, unsigned int count, unsigned int *pages
 			 unsigned int *most);
 bool st_settled(struct st *t, struct kmem_cache *cache, long base, long slack);
 
+/* hoard.c: memory that nobody has */
+void st_hoard(struct list_head *pages, unsigned long leave);
+void st_give_back(struct list_head *pages);
+
 /* storm.c: also ordered from user space */
 int st_storm_start(struct st *t, const struct cpumask *cpus, unsigned int pause);
 unsigned long st_storm_stop(struct st *t);
