@@ -17,7 +17,8 @@ void st_hoard(struct list_head *pages, unsigned long leave)
 	int order;
 
 	for (order = 9; order >= 0; order--) {
-		while (!leave || nr_free_pages() > leave + (1UL << order)) {
+		while (!leave ||
+		       global_zone_page_state(NR_FREE_PAGES) > leave + (1UL << order)) {
 			struct page *page = alloc_pages(__GFP_NOWARN | __GFP_NOMEMALLOC, order);
 
 			if (!page)
