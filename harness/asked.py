@@ -15,9 +15,9 @@ from harness.cases import guest_cases, only_shape, picks
 from harness.topology import Topology
 
 Suite = Literal["all", "guest", "kunit", "none"]
-Scale = Literal["quick", "soak"]
+Scale = Literal["brief", "quick", "soak"]
 SUITES: tuple[Suite, ...] = ("all", "guest", "kunit", "none")
-SCALES: tuple[Scale, ...] = ("quick", "soak")
+SCALES: tuple[Scale, ...] = ("brief", "quick", "soak")
 EVERY_CASE = "*"
 
 
@@ -30,6 +30,8 @@ class Asked(BaseModel):
     seed: int = Field(default=0, ge=0, lt=1 << 64)
     case: str = Field(default=EVERY_CASE, pattern=r"^\S+$")
     scale: Scale = "quick"
+    share: str | None = Field(default=None, pattern=r"^\d+/\d+$")
+    """K/N: tests that any shape of the machine will do for are dealt to N boots; this one is K."""
     trim_ms: int | None = None
     """A trim period of its own for the allocator; None leaves it as it is."""
     append: tuple[str, ...] = ()
@@ -67,6 +69,8 @@ class Asked(BaseModel):
             yield f"slqbtest.spare={topology.spare_cpus}:{sizes}"
         yield f"slqbtest.seed={self.seed}"
         yield f"slqbtest.scale={self.scale}"
+        if self.share is not None:
+            yield f"slqbtest.share={self.share}"
         if not self.tests:
             yield "slqbtest.suite=none"
         if self.case != EVERY_CASE:
@@ -87,6 +91,8 @@ class Asked(BaseModel):
         yield from ("--suite", self.suite, "--seed", str(self.seed), "--scale", self.scale)
         if self.trim_ms is not None:
             yield from ("--trim-ms", str(self.trim_ms))
+        if self.share is not None:
+            yield from ("--share", self.share)
         if self.icount:
             yield "--icount"
         for word in self.append:

@@ -21,7 +21,10 @@ GROUPS = {"slabtest": "slabtest", "user": "."}
 """The folder of each group's tables; `topology` is there besides, with a single case."""
 SHAPE = "topology.shape"
 NO_TABLES = frozenset({"orders.c", "plant.c"})  # orders and faults are no cases
-ROW = re.compile(r'^\t\{ "(?P<case>[a-z0-9_]+)", (?P<function>[a-z0-9_]+) \},$', re.MULTILINE)
+ROW = re.compile(
+    r'^\t\{ "(?P<case>[a-z0-9_]+)", (?P<function>[a-z0-9_]+)(?:, (?:SHAPED|ANY_SHAPE))? \},$',
+    re.MULTILINE,
+)
 KUNIT_FILE = re.compile(r"(test|kunit).*\.c$")
 KUNIT_SUITE = re.compile(r'\.name = "([\w-]+)"')
 KUNIT_CASE = re.compile(r"KUNIT_CASE\w*\(\s*(\w+)")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 SILENCE = 30.0
 MOST = 10.0
 """The factor grows no further: the kernel takes no RCU threshold beyond 300 seconds."""
-DEADLINE = {"quick": 300.0, "soak": 3600.0}
+DEADLINE = {"brief": 300.0, "quick": 300.0, "soak": 3600.0}
 STALLS = {
     "rcupdate.rcu_cpu_stall_timeout": 18,
     "watchdog_thresh": 9,  # soft lockup: twice this

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from harness.asked import Asked
+from harness.asked import EVERY_CASE, Asked
 from harness.cases import guest_cases, refuse
 from harness.config import request
 from harness.errors import UserError
@@ -187,9 +187,13 @@ def _cells(
     plan: Plan, wanted: Wanted, topologies: list[Topology], *, keeps_trim: bool
 ) -> Iterator[Cell]:
     """One for each topology."""
-    for topology in topologies:
+    every = plan.asked.case == EVERY_CASE and plan.asked.share is None
+    dealt = plan.asked.scale == "brief" and every and len(topologies) > 1
+    for number, topology in enumerate(topologies):
         asked = plan.asked
-        short = wanted.allocator == OURS and asked.scale == "quick" and not keeps_trim
+        if dealt:
+            asked = asked.model_copy(update={"share": f"{number}/{len(topologies)}"})
+        short = wanted.allocator == OURS and asked.scale != "soak" and not keeps_trim
         if short and asked.trim_ms is None:
             asked = asked.model_copy(update={"trim_ms": QUICK_TRIM})
         shape = fitted(wanted.machine, topology)

@@ -15,7 +15,7 @@ from harness.past import Past, boot_name, build_name
 from harness.progress import span
 from harness.topology import Topology
 
-GUESS: Mapping[Scale, float] = {"quick": 60.0, "soak": 1200.0}
+GUESS: Mapping[Scale, float] = {"brief": 30.0, "quick": 60.0, "soak": 1200.0}
 """Seconds of a boot that nobody has seen yet."""
 BUILD_GUESS = {True: 300.0, False: 10.0}
 """Seconds for a kernel that was never built from nothing, or never again."""

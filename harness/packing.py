@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.asked import Scale
 from harness.topology import Topology
 
-BUSY: Mapping[Scale, float] = {"quick": 0.25, "soak": 0.5}
+BUSY: Mapping[Scale, float] = {"brief": 0.25, "quick": 0.25, "soak": 0.5}
 """The part of a core that a virtual CPU keeps busy."""
 OVERHEAD_MIB = 256
 """What QEMU needs beside the guest's memory: translated code above all."""

@@ -68,7 +68,7 @@ class Past:
 def boot_name(kernel: str, topology: str, asked: Asked, accelerator: str) -> str:
     """What the time of a boot depends on; the seed changes little."""
     plain = Asked(suite=asked.suite, scale=asked.scale)
-    rest = asked.model_copy(update={"seed": 0, "suite": "all", "scale": "quick"})
+    rest = asked.model_copy(update={"seed": 0, "suite": "all", "scale": "quick", "share": None})
     name = f"{kernel}-{topology}-{plain.suite}-{plain.scale}-{accelerator}"
     if rest == Asked():
         return name

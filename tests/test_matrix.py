@@ -185,3 +185,17 @@ def test_what_is_asked_survives_its_own_command_line(asked: Asked) -> None:
     words = ["--kernel", "/dev/null", *asked.options(), "--case", asked.case]
     context = command.make_context("boot", words.copy())
     assert asked_from(context.params) == asked
+
+
+def shares(wanted: Plan) -> list[str | None]:
+    return [cell.asked.share for kernel in wanted_kernels(wanted) for cell in kernel.cells]
+
+
+def test_brief_boots_of_a_kernel_share_what_any_shape_will_do_for() -> None:
+    three = ("uma", "4n", "memoryless")
+    brief = Asked(scale="brief")
+    assert shares(plan(topologies=three, asked=brief)) == ["0/3", "1/3", "2/3"]
+    assert shares(plan(topologies=("uma",), asked=brief)) == [None]
+    assert shares(plan(topologies=three, asked=Asked())) == [None] * 3
+    one_case = Asked(scale="brief", case="user.oom")
+    assert shares(plan(topologies=three, asked=one_case)) == [None] * 3

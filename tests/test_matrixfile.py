@@ -53,7 +53,7 @@ def test_the_default_matrix_is_what_it_says() -> None:
     matrix = load_matrix("default")
     assert (matrix.configs, matrix.allocators) == (("lean", "debug"), ("slqb",))
     assert {"uma", "4n", "memoryless", "cpuless"} <= set(matrix.topologies)
-    assert (matrix.scale, matrix.repeat) == ("quick", 2)
+    assert (matrix.scale, matrix.repeat) == ("brief", 2)
     assert load_matrix("nightly").scale == "soak"
 
 
@@ -61,7 +61,7 @@ def test_the_default_matrix_is_what_it_says() -> None:
     ("more", "fault"),
     [
         ('colour = "red"', "colour: Extra inputs are not permitted"),
-        ('scale = "huge"', "scale: Input should be 'quick' or 'soak'"),
+        ('scale = "huge"', "scale: Input should be 'brief', 'quick' or 'soak'"),
         ("repeat = 21", "repeat: Input should be less than or equal to 20"),
         ('allocators = ["slqb", "slxb"]', "allocators.1: unknown allocator 'slxb'; known: slqb"),
         ("allocators = []", "allocators: Tuple should have at least 1 item"),

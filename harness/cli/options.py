@@ -2,6 +2,7 @@
 """Options that several commands share, each declared once."""
 
 import random
+import re
 import sys
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -30,6 +31,19 @@ class Seconds(click.FloatRange):
         if not isfinite(seconds):
             self.fail(f"{value} is no number of seconds.", param, ctx)
         return seconds
+
+
+class Share(click.types.StringParamType):
+    """K/N, K from 0."""
+
+    name = "K/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it was given."""
+        found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", str(value))
+        if not found or int(found[1]) >= int(found[2]):
+            self.fail(f"{value!r} is no share; 0/5 is the first of five.", param, ctx)
+        return str(value)
 
 
 PATIENCE = Seconds(min=0, min_open=True)
@@ -63,6 +77,11 @@ _ASKING = (
     ),
     click.option(
         "--scale", type=click.Choice(SCALES), default="quick", show_default=True, help="How long."
+    ),
+    click.option(
+        "--share",
+        type=Share(),
+        help="This part of the tests that any topology will do for.",
     ),
     click.option(
         "--seed",
@@ -111,6 +130,7 @@ def asked_from(options: Mapping[str, Any]) -> Asked:
         case=case,
         scale=options["scale"],
         seed=random.SystemRandom().getrandbits(32) if seed is None else seed,
+        share=options["share"],
         trim_ms=options["trim_ms"],
         append=options["append"],
         icount=options["icount"],

@@ -24,6 +24,8 @@ struct words {
 	unsigned long long seed;
 	unsigned int trim_ms;
 	bool soak;
+	bool brief;
+	unsigned int share, shares;	/* this boot's part of what others take as well */
 	char suite[64];
 	char glob[128];
 	char plant[32];
@@ -50,7 +52,11 @@ struct check {
 struct check_case {
 	const char *name;
 	void (*run)(struct check *check);
+	bool shaped;			/* what it sees depends on CPUs, nodes and memory */
 };
+
+#define SHAPED true
+#define ANY_SHAPE false
 
 __printf(1, 2) void say(const char *format, ...);
 __printf(2, 3) void check_fail(struct check *check, const char *format, ...);

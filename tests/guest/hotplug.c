@@ -137,13 +137,18 @@ static void turn(struct check *check, unsigned int cpu)
 	toggle(check, cpu, true);
 }
 
+static unsigned int rounds_of(const struct check *check)
+{
+	return check->words->soak ? 1000 : check->words->brief ? 10 : 50;
+}
+
 /*
  * Guards: CPUs come and go under load, and no object is lost or damaged; afterwards slab memory
  * is what it was, so nothing was left behind on the way.
  */
 void check_offline_load(struct check *check)
 {
-	unsigned int movable[MAX_CPUS], count, rounds = check->words->soak ? 1000 : 50;
+	unsigned int movable[MAX_CPUS], count, rounds = rounds_of(check);
 	long before, after, slack;
 	double start;
 

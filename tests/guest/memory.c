@@ -188,7 +188,7 @@ static void come_and_go(struct check *check, const struct plugged *plugged, bool
  */
 void check_memory_offline(struct check *check)
 {
-	unsigned int rounds = check->words->soak ? 100 : 4;
+	unsigned int rounds = check->words->soak ? 100 : check->words->brief ? 1 : 4;
 	struct plugged plugged;
 	bool trims;
 

@@ -31,8 +31,9 @@ static int insert(const struct words *words)
 	/* The module knows its cases without the name of the group. */
 	if (glob_may_match(words->glob, "slabtest."))
 		snprintf(glob, sizeof(glob), "%s", words->glob);
-	snprintf(options, sizeof(options), "seed=%llu scale=%s case=%s plant=%s run=%d",
-		 words->seed, words->soak ? "soak" : "quick", glob,
+	snprintf(options, sizeof(options), "seed=%llu scale=%s share=%u shares=%u case=%s plant=%s run=%d",
+		 words->seed, words->soak ? "soak" : words->brief ? "brief" : "quick",
+		 words->share, words->shares, glob,
 		 words->plant[0] ? words->plant : "none", suite_wants(words, "slabtest"));
 	fd = open(module_path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -197,7 +197,7 @@ static void check_shape(struct check *check)
 /* The only group that no filter leaves out. */
 bool topology_run(const struct words *words)
 {
-	static const struct check_case cases[] = { { "shape", check_shape } };
+	static const struct check_case cases[] = { { "shape", check_shape, SHAPED } };
 	struct words all = *words;
 
 	strcpy(all.glob, "*");

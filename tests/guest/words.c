@@ -24,6 +24,12 @@ static void take_spare(struct words *words, const char *value)
 		words->spare_mib[words->spare_dimms++] = strtol(next + 1, &next, 10);
 }
 
+static void take_scale(struct words *words, const char *value)
+{
+	words->soak = !strcmp(value, "soak");
+	words->brief = !strcmp(value, "brief");
+}
+
 static void take(struct words *words, const char *name, const char *value)
 {
 	if (!strcmp(name, "seed"))
@@ -31,7 +37,9 @@ static void take(struct words *words, const char *name, const char *value)
 	else if (!strcmp(name, "trim_ms"))
 		words->trim_ms = strtoul(value, NULL, 0);
 	else if (!strcmp(name, "scale"))
-		words->soak = !strcmp(value, "soak");
+		take_scale(words, value);
+	else if (!strcmp(name, "share"))
+		sscanf(value, "%u/%u", &words->share, &words->shares);
 	else if (!strcmp(name, "suite"))
 		snprintf(words->suite, sizeof(words->suite), "%s", value);
 	else if (!strcmp(name, "case"))

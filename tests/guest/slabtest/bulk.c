@@ -178,7 +178,7 @@ out:
 const struct st_case bulk_cases[] = {
 	{ "bulk_counts", bulk_counts },
 	{ "bulk_mixed", bulk_mixed },
-	{ "bulk_remote", bulk_remote },
+	{ "bulk_remote", bulk_remote, SHAPED },
 	{ "bulk_failure", bulk_failure },
 	{ }
 };

@@ -22,7 +22,15 @@ MODULE_PARM_DESC(seed, "start of every random sequence");
 
 static char *scale = "quick";
 module_param(scale, charp, 0444);
-MODULE_PARM_DESC(scale, "quick or soak");
+MODULE_PARM_DESC(scale, "brief, quick or soak");
+
+static unsigned int share;
+module_param(share, uint, 0444);
+MODULE_PARM_DESC(share, "which of the shares this boot has, from 0");
+
+static unsigned int shares;
+module_param(shares, uint, 0444);
+MODULE_PARM_DESC(shares, "how many boots share the cases that do not depend on the machine's shape");
 
 static char *glob = "*";
 module_param_named(case, glob, charp, 0444);
@@ -140,9 +148,16 @@ void st_begin(struct st *t, const char *name)
 		.name = name,
 		.seed = seed ^ ((u64)full_name_hash(NULL, name, strlen(name)) << 16),
 		.soak = !strcmp(scale, "soak"),
+		.brief = !strcmp(scale, "brief"),
 		.spoken = jiffies,
 	};
 	prandom_seed_state(&t->rnd, t->seed);
+}
+
+/* Whether another boot of the same kernel runs it, and the shape of the machine does not matter. */
+static bool is_anothers(const struct st_case *c, unsigned int number)
+{
+	return shares && !c->shaped && number % shares != share;
 }
 
 static void run_case(const struct st_case *c, unsigned int number)
@@ -152,7 +167,10 @@ static void run_case(const struct st_case *c, unsigned int number)
 
 	st_begin(&t, c->name);
 	pr_info("    # start: %s\n", c->name);
-	c->run(&t);
+	if (is_anothers(c, number))
+		t.skip = "another topology's";
+	else
+		c->run(&t);
 	pr_info("    # %s: %lld ms\n", c->name, ktime_ms_delta(ktime_get(), start));
 	if (atomic_read(&t.failures)) {
 		failed++;

@@ -220,10 +220,10 @@ out:
 }
 
 const struct st_case node_cases[] = {
-	{ "node_exact", node_exact },
-	{ "node_preferred", node_preferred },
-	{ "node_cache", node_cache },
-	{ "node_memoryless", node_memoryless },
-	{ "node_local", node_local },
+	{ "node_exact", node_exact, SHAPED },
+	{ "node_preferred", node_preferred, SHAPED },
+	{ "node_cache", node_cache, SHAPED },
+	{ "node_memoryless", node_memoryless, SHAPED },
+	{ "node_local", node_local, SHAPED },
 	{ }
 };

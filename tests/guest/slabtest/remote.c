@@ -273,9 +273,9 @@ out:
 }
 
 const struct st_case remote_cases[] = {
-	{ "remote_pairs", remote_pairs },
-	{ "remote_flood", remote_flood },
-	{ "remote_stream", remote_stream },
-	{ "remote_nodes", remote_nodes },
+	{ "remote_pairs", remote_pairs, SHAPED },
+	{ "remote_flood", remote_flood, SHAPED },
+	{ "remote_stream", remote_stream, SHAPED },
+	{ "remote_nodes", remote_nodes, SHAPED },
 	{ }
 };

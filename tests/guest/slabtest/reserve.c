@@ -92,6 +92,6 @@ static void reserve_entitled(struct st *t)
 }
 
 const struct st_case reserve_cases[] = {
-	{ "reserve_entitled", reserve_entitled },
+	{ "reserve_entitled", reserve_entitled, SHAPED },
 	{ }
 };

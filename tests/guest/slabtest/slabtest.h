@@ -27,6 +27,7 @@ struct st {
 	u64 seed;
 	struct rnd_state rnd;
 	bool soak;
+	bool brief;
 	atomic_t failures;
 	const char *skip;		/* why it did not run */
 	unsigned long spoken;		/* jiffies of the last line */
@@ -35,7 +36,10 @@ struct st {
 struct st_case {
 	const char *name;
 	void (*run)(struct st *t);
+	bool shaped;			/* what it sees depends on CPUs, nodes and memory */
 };
+
+#define SHAPED true
 
 /* The cases of each noun, ended by an empty one. */
 extern const struct st_case kmalloc_cases[];
@@ -86,10 +90,10 @@ static inline u32 st_random(struct rnd_state *rnd, u32 limit)
 	return prandom_u32_state(rnd) % limit;
 }
 
-/* Quick runs do count, soaks do many times that. */
+/* Quick runs do count, soaks do many times that, brief ones as much as shows anything. */
 static inline unsigned int st_scale(const struct st *t, unsigned int count)
 {
-	return t->soak ? 20 * count : count;
+	return t->soak ? 20 * count : t->brief ? DIV_ROUND_UP(count, 4) : count;
 }
 
 /* pattern.c: what an object holds while it is ours */
