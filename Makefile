@@ -46,6 +46,10 @@ soak: setup ## everything and long: all configs, topologies and allocators
 bench-harness: setup ## our time against the tree's own kunit.py, same suites, same CPUs
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: setup ## from QEMU's start to power-off, with our command line and with peers'
+	@$(BIN)/python -m tests.peers $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.ready ## ruff and mypy
 	@$(BIN)/ruff check .

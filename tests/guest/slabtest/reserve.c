@@ -13,7 +13,10 @@
 
 #define ORDINARY (GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
 #define ENTITLED (__GFP_MEMALLOC | __GFP_NOWARN)
-#define ASIDE 64
+#define SIZE 512
+#define BESIDE 64
+/* A page that somebody frees meanwhile becomes a slab of objects that are not meant. */
+#define ASIDE (8 * PAGE_SIZE / SIZE)
 
 /* Every allocator marks such a slab in this way, and no other. */
 static bool of_reserve(const void *object)
@@ -39,7 +42,7 @@ static void *take_reserve(struct kmem_cache *cache, struct list_head *pages, voi
 /* The second one is still in use: ordinary callers find a free object in the slab, and pass it by. */
 static void use_beside(struct st *t, struct kmem_cache *cache)
 {
-	void *object[ASIDE];
+	void *object[BESIDE];
 	unsigned int i, strays = 0;
 
 	for (i = 0; i < ARRAY_SIZE(object); i++) {
@@ -57,19 +60,20 @@ static void use_beside(struct st *t, struct kmem_cache *cache)
  */
 static void reserve_entitled(struct st *t)
 {
-	void *first, *second, *plain, *aside[ASIDE];
-	struct kmem_cache *cache;
+	void **aside = kvcalloc(ASIDE, sizeof(*aside), GFP_KERNEL);
+	void *first, *second, *plain;
+	struct kmem_cache *cache = NULL;
 	unsigned int count = 0;
 	LIST_HEAD(pages);
 	bool stray;
 
 	if (!IS_ENABLED(CONFIG_SLQB)) {
 		t->skip = "a promise of SLQB's: others mix, or do not tell whose a slab is";
-		return;
+		goto out;
 	}
-	cache = kmem_cache_create("slabtest_reserve", 512, 0, ST_OWN, NULL);
-	if (!st_check(t, cache, "no cache"))
-		return;
+	cache = kmem_cache_create("slabtest_reserve", SIZE, 0, ST_OWN, NULL);
+	if (!st_check(t, cache && aside, "no memory"))
+		goto out;
 	first = take_reserve(cache, &pages, aside, &count);
 	plain = kmem_cache_alloc(cache, ORDINARY);
 	second = take_reserve(cache, &pages, aside, &count);
@@ -88,7 +92,9 @@ static void reserve_entitled(struct st *t)
 		kmem_cache_free(cache, plain);
 	while (count--)
 		kmem_cache_free(cache, aside[count]);
+out:
 	kmem_cache_destroy(cache);
+	kvfree(aside);
 }
 
 const struct st_case reserve_cases[] = {
