@@ -212,9 +212,16 @@ def test_kernel_that_does_not_count(tool: Path, root: Path) -> None:
 @pytest.mark.parametrize("file", [*NUMBERS, *COUNTERS])
 def test_file_that_is_missing_is_an_error(tool: Path, root: Path, file: str) -> None:
     (root / "kernel/slab/quiet" / file).unlink()
-    done = ran(tool, root, "^quiet$")
+    done = ran(tool, root, "-r", "^quiet$")
     assert done.returncode == 1
     assert f"quiet has no {file}" in done.stderr
+
+
+@pytest.mark.parametrize("file", COUNTERS)
+def test_what_is_not_shown_is_not_read(tool: Path, root: Path, file: str) -> None:
+    (root / "kernel/slab/quiet" / file).unlink()
+    assert ran(tool, root, "-l").returncode == 0
+    assert ran(tool, root, "-A").returncode == 1
 
 
 def test_wrong_use(tool: Path, root: Path) -> None:

@@ -75,8 +75,11 @@ void check_oom(struct check *check)
 	before = meminfo_kib("/proc/meminfo", "SUnreclaim");
 	module_order("queue %ld", total / 1024 / share);
 	queued = meminfo_kib("/proc/meminfo", "SUnreclaim");
-	/* A page fault for each page of the machine takes long, and shows no more. */
-	if (module_order("hoard 48"))
+	/*
+	 * A page fault for each page of the machine takes long, and shows no more. An eighth is
+	 * above the watermarks, boosted ones too: the one to be killed has to come to life first.
+	 */
+	if (module_order("hoard %ld", total / 1024 / 8))
 		check_fail(check, "no memory to take");
 	killed = feed(check);
 	module_order("give");

@@ -7,7 +7,6 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/sizes.h>
 
 #include "slabtest.h"
 
@@ -152,7 +151,7 @@ out:
 static void bulk_failure(struct st *t)
 {
 	const size_t size = 2 * PAGE_SIZE;
-	const unsigned long count = totalram_pages(), leave = SZ_32M >> PAGE_SHIFT;
+	const unsigned long count = totalram_pages();
 	struct kmem_cache *cache = kmem_cache_create("slabtest_much", size, 0, ST_OWN,
 						     NULL);
 	void **objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
@@ -163,7 +162,7 @@ static void bulk_failure(struct st *t)
 	if (!st_check(t, cache && objects, "no memory"))
 		goto out;
 	/* Most of it is gone already, so that it takes few objects to find the end. */
-	st_hoard(&pages, leave);
+	st_hoard(&pages, count / 8);
 	base = st_slab_pages();
 	got = kmem_cache_alloc_bulk(cache, GFP_NOWAIT | __GFP_NOWARN, count, objects);
 	if (!st_check(t, !got, "%d of %lu objects, each of two pages", got, count))
