@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Numbers out of a log: which lines are measures, and how they are told."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,18 +32,34 @@ def test_other_lines_are_none(line: str) -> None:
     assert not measures([line])
 
 
-def test_boots_stand_side_by_side() -> None:
+def record_of(boots: Mapping[str, Mapping[str, Measure]]) -> RunRecord:
     cells = tuple(
         CellRecord(name=name, kernel="k", machine="m", topology="up", measures=found)
-        for name, found in (
-            ("ours", {"off": Measure(value=2717, unit="ns", where="f to g")}),
-            ("none", {}),
-            ("theirs", {"off": Measure(value=2281.5, unit="ns")}),
-        )
+        for name, found in boots.items()
     )
     host = HostRecord(system="s", machine="m", cores=1, memory_mib=1, python="3", slqb="0")
-    record = RunRecord(
+    return RunRecord(
         name="r", started="now", command=(), seed=1, pid=1, born=1, host=host, cells=cells
+    )
+
+
+def test_boots_stand_side_by_side() -> None:
+    record = record_of(
+        {
+            "ours": {"off": Measure(value=2717, unit="ns", where="f to g")},
+            "none": {},
+            "theirs": {"off": Measure(value=2281.5, unit="ns")},
+        }
     )
     assert list(measure_lines(record)) == ["off: ours 2,717 ns (f to g); theirs 2,281.5 ns"]
     assert RunRecord.model_validate_json(record.model_dump_json(by_alias=True)) == record
+
+
+def test_of_many_boots_the_ends_are_told() -> None:
+    boots = {f"b{n}": {"size": Measure(value=n % 7, unit="B")} for n in range(20)}
+    told = "size: b0 0 B to b13 6 B in 20 boots"
+    assert list(measure_lines(record_of(boots))) == [told]
+    [every] = measure_lines(record_of(boots), every=True)
+    assert every.count(";") == 19
+    alike = {f"b{n}": {"size": Measure(value=1, unit="B")} for n in range(20)}
+    assert list(measure_lines(record_of(alike))) == ["size: 1 B in 20 boots"]

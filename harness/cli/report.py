@@ -158,7 +158,7 @@ def _text(folder: Path, record: RunRecord, every: bool) -> Iterator[str]:
         yield f"tree {record.tree.name} from {record.tree.origin}"
     for kernel in record.kernels:
         yield f"kernel {kernel.name} {kernel.release}: {folder / kernel.image}"
-    yield from (*lines(record, folder, every=every), *measure_lines(record))
+    yield from (*lines(record, folder, every=every), *measure_lines(record, every=every))
     yield f"record: {folder}"
 
 

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """How a finished run is told: what went wrong, one line of verdict, where the record lies."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from harness.errors import Outcome
+from harness.measure import Measure
 from harness.record import CellRecord, Recorder, RunRecord, outcome_of
 from harness.repro import SCRIPT
+
+MANY = 8
 
 
 def tell(recorder: Recorder, *, as_json: bool) -> Outcome:
@@ -31,13 +34,23 @@ def lines(record: RunRecord, folder: Path, *, every: bool = False) -> Iterator[s
     yield verdict_line(record)
 
 
-def measure_lines(record: RunRecord) -> Iterator[str]:
-    """What was measured, each number of all boots together."""
+def measure_lines(record: RunRecord, *, every: bool = False) -> Iterator[str]:
+    """What was measured, each number of all boots together; of many only the least and the most."""
     for name in dict.fromkeys(name for cell in record.cells for name in cell.measures):
-        told = (
-            f"{cell.name} {cell.measures[name]}" for cell in record.cells if name in cell.measures
-        )
-        yield f"{name}: {'; '.join(told)}"
+        found = {cell.name: cell.measures[name] for cell in record.cells if name in cell.measures}
+        yield f"{name}: {_many(found) if len(found) > MANY and not every else _side_by_side(found)}"
+
+
+def _side_by_side(found: Mapping[str, Measure]) -> str:
+    return "; ".join(f"{cell} {measure}" for cell, measure in found.items())
+
+
+def _many(found: Mapping[str, Measure]) -> str:
+    ordered = sorted(found, key=lambda cell: found[cell].value)
+    least, most = ordered[0], ordered[-1]
+    if found[least].value == found[most].value:
+        return f"{found[least]} in {len(found)} boots"
+    return f"{least} {found[least]} to {most} {found[most]} in {len(found)} boots"
 
 
 def _alike(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, ...]]:
