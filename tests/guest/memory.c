@@ -14,6 +14,10 @@
 
 #include "guest.h"
 
+/* What the module's "place" gets */
+#define PLACED 5000
+#define PLACED_SIZE 256
+
 /* A node all of whose memory is offline. */
 struct plugged {
 	unsigned int node;
@@ -262,6 +266,15 @@ void memory_all_online(struct check *check)
 		closedir(folder);
 }
 
+/* A cache without a list for the node finds none of the slabs it has there, and takes new ones. */
+static void expect_packed(struct check *check, unsigned int node)
+{
+	long pages = module_state("placed_pages"), bytes = pages * sysconf(_SC_PAGESIZE);
+
+	if (bytes > 8 * PLACED * PLACED_SIZE)
+		check_fail(check, "%ld pages for %d objects on node %u", pages, PLACED, node);
+}
+
 /* Objects asked for on a node come from there, for all nodes that have memory. */
 void nodes_used(struct check *check)
 {
@@ -273,6 +286,7 @@ void nodes_used(struct check *check)
 		if (!member[node])
 			continue;
 		place(check, "place", node, node);
-		module_order("displace");
+		expect_packed(check, node);
+		module_order("unplace");
 	}
 }

@@ -124,6 +124,8 @@ void check_plug_memory(struct check *check)
 		check_skip(check, "the module is not loaded");
 		return;
 	}
+	/* A cache that is there before the memory is. */
+	module_order("place 0");
 	module_order("storm 4000");
 	for (unsigned int i = 0; i < words->spare_dimms && !check->failures; i++) {
 		before = meminfo_kib("/proc/meminfo", "MemTotal");
@@ -135,6 +137,7 @@ void check_plug_memory(struct check *check)
 				   words->spare_mib[i], before, after);
 		nodes_used(check);
 	}
+	module_order("displace");
 	module_order("calm");
 	if (module_state("errors"))
 		check_fail(check, "%ld objects were damaged", module_state("errors"));

@@ -640,6 +640,7 @@ static int orders_show(struct seq_file *file, void *unused)
 	show_nodes(file);
 	seq_printf(file, "merged %d\n", twins[0] && twins[0] == twins[1]);
 	seq_printf(file, "placed_node %d\n", stock_node(&placed));
+	seq_printf(file, "placed_pages %u\n", stock_pages(&placed));
 	seq_printf(file, "errors %d\n", atomic_read(&orders.failures));
 	seq_printf(file, "refused %lu\n", refused);
 	seq_printf(file, "stormed %lu\n", stormed);
