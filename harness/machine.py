@@ -8,6 +8,7 @@ nowhere else, so that what a dry run prints, what the record keeps and what runs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -41,6 +42,8 @@ class Machine(catalogue.Entry):
     """What else QEMU is told."""
     flat_model: Mapping[str, str] = {}
     """A quicker one for topologies of a single node, for each accelerator that has one."""
+    threads: Literal["multi", "single"] = "multi"
+    """Under TCG: a host's thread for each CPU, or one that runs them in turns."""
     cpu: Mapping[str, str]
     """QEMU's -cpu for each accelerator it can be had with."""
     cmdline: tuple[str, ...] = ()
@@ -56,6 +59,11 @@ class Payload:
     kernel: Path
     initramfs: Path | None = None
     cmdline: tuple[str, ...] = ()
+
+
+def cores_for(machine: Machine, accelerator: str, cores: int) -> int:
+    """How many of the host's processors its CPUs can run on."""
+    return 1 if accelerator == "tcg" and machine.threads == "single" else cores
 
 
 def machine_names() -> tuple[str, ...]:
@@ -138,7 +146,7 @@ def _machine_arguments(machine: Machine, topology: Topology, accelerator: str) -
     quicker = machine.flat_model if topology.flat else {}
     kind = accelerator.split(",")[0]
     model = quicker.get(kind, machine.model)
-    accel = "tcg,thread=multi" if accelerator == "tcg" else accelerator
+    accel = f"tcg,thread={machine.threads}" if accelerator == "tcg" else accelerator
     return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[kind], *machine.arguments)
 
 

@@ -9,6 +9,7 @@ from harness.accelerator import Accelerator
 from harness.asked import Asked, Scale
 from harness.boot import cores
 from harness.forecast import A_BUILD, Load, Work, play
+from harness.machine import cores_for
 from harness.matrix import Wanted
 from harness.packing import Room, Task, need_of
 from harness.past import Past, boot_name, build_name
@@ -29,7 +30,9 @@ def load_of(
     for cell in wanted.cells:
         name = boot_name(wanted.name, cell.topology.name, cell.asked, accelerator.name)
         known = past.expect(name)
-        tasks.append(task_of(cell.name, cell.topology, cell.asked, known, counted=counted))
+        shape, in_turns = cell.topology, cores_for(wanted.machine, accelerator.name, 2) == 1
+        task = task_of(cell.name, shape, cell.asked, known, counted=counted, in_turns=in_turns)
+        tasks.append(task)
     return Load(wanted.name, _work(wanted.name, past, fresh=not folder.is_dir()), tuple(tasks))
 
 
@@ -41,13 +44,20 @@ def _work(kernel: str, past: Past, *, fresh: bool) -> Work:
 
 
 def task_of(
-    name: str, topology: Topology, asked: Asked, seconds: float | None, *, counted: bool
+    name: str,
+    topology: Topology,
+    asked: Asked,
+    seconds: float | None,
+    *,
+    counted: bool,
+    in_turns: bool = False,
 ) -> Task:
     """What is packed for a boot that took so many seconds before, if any did.
 
-    `counted`: the user said how many run at a time, and each is one of them.
+    `counted`: the user said how many run at a time, and each is one of them. `in_turns`: its CPUs
+    share one of the host's.
     """
-    need = need_of(topology, asked.scale, icount=asked.icount)
+    need = need_of(topology, asked.scale, icount=asked.icount or in_turns)
     guess = GUESS[asked.scale] if seconds is None else seconds
     needed = 1 if counted else need.cores
     return Task(name, replace(need, cores=needed), guess, known=seconds is not None)

@@ -23,7 +23,7 @@ from harness.boot import cores
 from harness.engine import LostError, Order
 from harness.errors import HarnessError, Outcome
 from harness.limits import limits_for
-from harness.machine import Machine
+from harness.machine import Machine, cores_for
 from harness.places import Places, made
 from harness.progress import SilentProgress
 from harness.topology import Topology
@@ -138,7 +138,7 @@ def _boot(parcel: Parcel, data: tuple[bytes, ...], work: Path, stop: threading.E
     limits = limits_for(
         accelerator.slowness,
         topology.cpus,
-        cores(),
+        cores_for(parcel.machine, accelerator.name, cores()),
         scale=parcel.asked.scale,
         deadline=parcel.deadline,
         silence=parcel.silence,

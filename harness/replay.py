@@ -35,7 +35,14 @@ def loads_of(record: RunRecord, folder: Path) -> Iterator[Load]:
     for kernel in record.kernels:
         cells = [one for one in record.cells if one.kernel == kernel.name and one.seconds]
         tasks = (
-            task_of(one.name, _topology(one, folder), one.asked, one.seconds, counted=False)
+            task_of(
+                one.name,
+                _topology(one, folder),
+                one.asked,
+                one.seconds,
+                counted=False,
+                in_turns="tcg,thread=single" in one.argv,
+            )
             for one in cells
         )
         seconds = kernel.build_seconds

@@ -27,6 +27,7 @@ from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
 from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
 from harness.limits import limits_for
+from harness.machine import cores_for
 from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
@@ -323,7 +324,7 @@ def trial(
     limits = limits_for(
         picked.slowness,
         cell.topology.cpus,
-        cores(),
+        cores_for(wanted.machine, picked.name, cores()),
         scale=cell.asked.scale,
         deadline=plan.deadline,
         silence=plan.silence,

@@ -12,6 +12,7 @@ from harness.machine import (
     PROBES,
     Machine,
     Payload,
+    cores_for,
     fitted,
     load_machine,
     machine_names,
@@ -79,6 +80,12 @@ def test_the_kernel_is_booted_as_it_is_and_ends_with_the_guest() -> None:
     assert "-kernel /k/vmlinux -initrd /k/init -append a=1 b" in words
     for option in ("-no-reboot", "-nodefaults", "-no-user-config", "-display none"):
         assert option in words
+
+
+def test_cpus_that_would_spin_in_vain_run_in_turns() -> None:
+    arm = load_machine("arm64-16k")
+    assert "tcg,thread=single" in qemu_command(arm, load_topology("4n"), "tcg", Payload(Path("k")))
+    assert (cores_for(arm, "tcg", 8), cores_for(load_machine("x86_64"), "tcg", 8)) == (1, 8)
 
 
 def test_tcg_runs_every_cpu_in_a_thread() -> None:

@@ -22,7 +22,7 @@ from harness.errors import Outcome
 from harness.image import check_initramfs, check_kernel
 from harness.keeping import keep_kernel
 from harness.limits import limits_for
-from harness.machine import Machine, fitted, load_machine
+from harness.machine import Machine, cores_for, fitted, load_machine
 from harness.record import CellRecord, Recorder
 from harness.session import recorded
 from harness.topology import load_topology
@@ -68,7 +68,7 @@ def command(app: App, /, **options: Any) -> Outcome:
         limits=limits_for(
             accelerator.slowness,
             topology.cpus,
-            cores(),
+            cores_for(machine, accelerator.name, cores()),
             scale=asked.scale,
             deadline=options["deadline"],
             silence=options["silence"],
