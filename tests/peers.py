@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.asked import Asked
-from harness.errors import HostError, Outcome
+from harness.errors import HarnessError, HostError, Outcome
 from harness.kernel import KernelSpec, build_kernel
 from harness.machine import Machine, Payload, fitted, load_machine, qemu_command
 from harness.places import Places
@@ -38,7 +38,7 @@ from tests.kernel.images import QUIET, Images, with_guest
 
 RECORDS = Path(__file__).with_suffix(".toml")
 OURS = "slqb"
-REACHED = "slqb-guest: done"
+REACHED = "slqb-guest: init"
 PATIENCE = 300.0
 Command = tuple[str, ...]
 
@@ -177,4 +177,8 @@ def bench(tree: str, wanted: tuple[str, ...], rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    bench()
+    try:
+        bench()
+    except HarnessError as error:
+        click.echo(f"slqb: {error}", err=True)
+        sys.exit(error.outcome.exit_code)
