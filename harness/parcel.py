@@ -19,15 +19,13 @@ from tempfile import TemporaryDirectory
 
 from harness.accelerator import choose
 from harness.asked import Asked
-from harness.boot import cores
 from harness.engine import LostError, Order
 from harness.errors import HarnessError, Outcome
-from harness.limits import limits_for
-from harness.machine import Machine, cores_for
+from harness.machine import Machine
 from harness.places import Places, made
 from harness.progress import SilentProgress
 from harness.topology import Topology
-from harness.trial import Booted, Trial, carry
+from harness.trial import Booted, Trial, carry, limits_on
 
 CELL, KERNEL, INITRAMFS = "cell", "kernel", "initramfs"
 BIGGEST = 64 << 20
@@ -135,11 +133,11 @@ def stop_run(run: str) -> None:
 def _boot(parcel: Parcel, data: tuple[bytes, ...], work: Path, stop: threading.Event) -> Delivery:
     wish, topology = parcel.accel, parcel.topology
     accelerator = choose(wish, parcel.machine, Places.from_environment(), SilentProgress())
-    limits = limits_for(
-        accelerator.slowness,
-        topology.cpus,
-        cores_for(parcel.machine, accelerator.name, cores()),
-        scale=parcel.asked.scale,
+    limits = limits_on(
+        parcel.machine,
+        topology,
+        accelerator,
+        parcel.asked,
         deadline=parcel.deadline,
         silence=parcel.silence,
     )

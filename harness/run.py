@@ -26,8 +26,6 @@ from harness.initramfs import IMAGE, build_initramfs
 from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
 from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
-from harness.limits import limits_for
-from harness.machine import cores_for
 from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
@@ -38,7 +36,7 @@ from harness.progress import Progress, span
 from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
 from harness.template import LineMap
 from harness.tree import Tree, open_tree, pristine
-from harness.trial import Trial
+from harness.trial import Trial, limits_on
 from harness.verdict import worst
 from harness.worktree import line_map_of, render_into_worktree
 
@@ -321,11 +319,11 @@ def trial(
     plan: Plan, wanted: Wanted, cell: Cell, picked: Accelerator, kept: Kept, folder: Path
 ) -> Trial:
     """One boot, ready to go."""
-    limits = limits_for(
-        picked.slowness,
-        cell.topology.cpus,
-        cores_for(wanted.machine, picked.name, cores()),
-        scale=cell.asked.scale,
+    limits = limits_on(
+        wanted.machine,
+        cell.topology,
+        picked,
+        cell.asked,
         deadline=plan.deadline,
         silence=plan.silence,
     )

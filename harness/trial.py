@@ -20,14 +20,34 @@ from harness.boot import BootRequest, BootResult, cores
 from harness.catalogue import save
 from harness.decode import decoded
 from harness.ktap import Status
-from harness.limits import Limits
-from harness.machine import Machine, Payload
+from harness.limits import Limits, limits_for
+from harness.machine import Machine, Payload, cores_for
 from harness.measure import Measure, measures
 from harness.places import made
 from harness.progress import Progress
 from harness.record import MACHINE, TOPOLOGY, CaseRecord, ComplaintRecord
 from harness.topology import Topology
 from harness.verdict import Boot, Verdict, judge
+
+
+def limits_on(
+    machine: Machine,
+    topology: Topology,
+    accelerator: Accelerator,
+    asked: Asked,
+    *,
+    deadline: float | None,
+    silence: float | None,
+) -> Limits:
+    """What a boot may take on this host."""
+    return limits_for(
+        accelerator.slowness,
+        topology.cpus,
+        cores_for(machine, accelerator.name, cores()),
+        scale=asked.scale,
+        deadline=deadline,
+        silence=silence,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@
 The seam is the machine record: it names its emulator, so nothing has to be patched.
 """
 
+import multiprocessing
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.machine import Machine, load_machine
@@ -87,3 +89,11 @@ def alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def in_its_own_process(work: Callable[[Path], None], folder: Path) -> None:
+    """What ends all children starts none afterwards: it would end this test run, too."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(folder,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0

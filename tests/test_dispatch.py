@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds beside boots, boots that fail and are repeated: real processes, a QEMU that only talks."""
 
-import multiprocessing
 import os
 import threading
 import time
@@ -28,7 +27,7 @@ from harness.record import CellRecord, Recorder, begin
 from harness.run import Job, Source, Tools, announce, see_through
 from harness.topology import load_topology
 from harness.trial import Trial
-from tests.fakes import FAILS, PASSES, fake_machine
+from tests.fakes import FAILS, PASSES, fake_machine, in_its_own_process
 
 TCG = Accelerator("tcg", "a test")
 PLAN = Plan("debian:6.1", ("x86_64",), ("lean",), ("up",), ("slqb",), Asked())
@@ -248,14 +247,6 @@ def test_a_kernel_that_has_no_boots_costs_the_others_nothing(
     dispatcher.carry_out(builds=builds)
     assert list(dispatcher.verdicts) == ["b"]
     assert not any("of 3" in note for note in told.notes)
-
-
-def in_its_own_process(job: Callable[[Path], None], folder: Path) -> None:
-    """What ends all children starts none afterwards: it would end this test run, too."""
-    process = multiprocessing.get_context("spawn").Process(target=job, args=(folder,))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
 
 
 def a_build_that_stops_it(folder: Path) -> None:

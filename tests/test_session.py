@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Boots side by side, and a record that is closed however the work ends."""
 
-import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from harness.session import recorded
 from harness.topology import load_topology
 from harness.trial import Trial
 from harness.verdict import Verdict
-from tests.fakes import FAILS, PASSES, fake_machine
+from tests.fakes import FAILS, PASSES, fake_machine, in_its_own_process
 
 TCG = Accelerator("tcg", "a test")
 QUIET = SilentProgress()
@@ -102,14 +101,6 @@ def test_a_boot_that_the_host_spoilt_is_repeated_once_and_kept(
     assert not second.host_failures
     assert "no memory" in (recorder.folder / "a-spoilt" / "qemu.log").read_text()
     assert (recorder.folder / "a" / "console.log").is_file()
-
-
-def in_its_own_process(work: Callable[[Path], None], folder: Path) -> None:
-    """What ends all children starts none afterwards: it would end this test run, too."""
-    process = multiprocessing.get_context("spawn").Process(target=work, args=(folder,))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
 
 
 def begun(folder: Path) -> Recorder:

@@ -11,7 +11,6 @@ import click
 from harness.accelerator import choose, qemu_version
 from harness.asked import Asked
 from harness.boot import command as qemu_command
-from harness.boot import cores
 from harness.cases import guest_cases, mentioned, refuse
 from harness.cli import App, completion
 from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
@@ -21,12 +20,11 @@ from harness.engine import Order
 from harness.errors import Outcome
 from harness.image import check_initramfs, check_kernel
 from harness.keeping import keep_kernel
-from harness.limits import limits_for
-from harness.machine import Machine, cores_for, fitted, load_machine
+from harness.machine import Machine, fitted, load_machine
 from harness.record import CellRecord, Recorder
 from harness.session import recorded
 from harness.topology import load_topology
-from harness.trial import Trial
+from harness.trial import Trial, limits_on
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, resolve_path=True)
 
@@ -65,11 +63,11 @@ def command(app: App, /, **options: Any) -> Outcome:
         kernel=options["kernel"],
         initramfs=options["initramfs"] if asked.init else None,
         asked=asked,
-        limits=limits_for(
-            accelerator.slowness,
-            topology.cpus,
-            cores_for(machine, accelerator.name, cores()),
-            scale=asked.scale,
+        limits=limits_on(
+            machine,
+            topology,
+            accelerator,
+            asked,
             deadline=options["deadline"],
             silence=options["silence"],
         ),
