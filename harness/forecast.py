@@ -123,11 +123,17 @@ def _left(packing: Packing) -> int:
 
 
 def lower_bound(cores: int, loads: Iterable[Load]) -> float:
-    """No order of the work is done sooner: the longest boot, or all of it on all cores."""
+    """No order of the work is done sooner: the longest boot, or all of it on all cores.
+
+    Boots that fill the host come one after the other, but a build goes on beside them.
+    """
     every = list(loads)
-    longest = max((task.seconds for load in every for task in load.tasks), default=0.0)
-    total = sum(load.area + load.build.seconds(1) for load in every)
-    return max(longest, total / cores)
+    tasks = [task for load in every for task in load.tasks]
+    longest = max((task.seconds for task in tasks), default=0.0)
+    filling = sum(task.seconds for task in tasks if task.need.cores >= cores)
+    boots = sum(task.seconds * min(task.need.cores, cores - 1) for task in tasks)
+    builds = sum(load.build.seconds(1) for load in every)
+    return max(longest, filling, (boots + builds) / cores)
 
 
 def busiest(told: Timeline, tasks: Iterable[Task]) -> Iterator[tuple[float, int, int]]:
