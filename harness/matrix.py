@@ -138,8 +138,8 @@ def _kernels(plan: Plan) -> Iterator[Wanted]:
 def _with_cells(plan: Plan, kernels: list[tuple[Wanted, list[Topology]]]) -> Iterator[Wanted]:
     """The kernels with their boots; the very first of our own allocator keeps its trim period."""
     keeps_trim = True
-    for bare, topologies in kernels:
-        cells = tuple(_cells(plan, bare, topologies, keeps_trim=keeps_trim))
+    for turn, (bare, topologies) in enumerate(kernels):
+        cells = tuple(_cells(plan, bare, topologies, turn, keeps_trim=keeps_trim))
         yield Wanted(bare.machine, bare.config, bare.allocator, cells)
         keeps_trim = keeps_trim and bare.allocator != OURS
 
@@ -184,15 +184,16 @@ def _suites(plan: Plan) -> Iterator[str]:
 
 
 def _cells(
-    plan: Plan, wanted: Wanted, topologies: list[Topology], *, keeps_trim: bool
+    plan: Plan, wanted: Wanted, topologies: list[Topology], turn: int, *, keeps_trim: bool
 ) -> Iterator[Cell]:
-    """One for each topology."""
+    """One for each topology; at each turn, each has the share that the one before it had."""
     every = plan.asked.case == EVERY_CASE and plan.asked.share is None
     dealt = plan.asked.scale == "brief" and every and len(topologies) > 1
     for number, topology in enumerate(topologies):
         asked = plan.asked
         if dealt:
-            asked = asked.model_copy(update={"share": f"{number}/{len(topologies)}"})
+            share = (number + turn) % len(topologies)
+            asked = asked.model_copy(update={"share": f"{share}/{len(topologies)}"})
         short = wanted.allocator == OURS and asked.scale != "soak" and not keeps_trim
         if short and asked.trim_ms is None:
             asked = asked.model_copy(update={"trim_ms": QUICK_TRIM})

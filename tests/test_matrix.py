@@ -197,5 +197,7 @@ def test_brief_boots_of_a_kernel_share_what_any_shape_will_do_for() -> None:
     assert shares(plan(topologies=three, asked=brief)) == ["0/3", "1/3", "2/3"]
     assert shares(plan(topologies=("uma",), asked=brief)) == [None]
     assert shares(plan(topologies=three, asked=Asked())) == [None] * 3
+    both = plan(topologies=three, configs=("lean", "debug"), asked=brief)
+    assert shares(both) == ["0/3", "1/3", "2/3", "1/3", "2/3", "0/3"]
     one_case = Asked(scale="brief", case="user.oom")
     assert shares(plan(topologies=three, asked=one_case)) == [None] * 3

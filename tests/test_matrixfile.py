@@ -57,6 +57,14 @@ def test_the_default_matrix_is_what_it_says() -> None:
     assert load_matrix("nightly").scale == "soak"
 
 
+def test_each_share_of_the_default_matrix_meets_each_topology() -> None:
+    kernels = lay_out(plan_of(load_matrix("default"))).kernels
+    met = {(cell.asked.share, cell.topology.name) for kernel in kernels for cell in kernel.cells}
+    topologies = {topology for _, topology in met}
+    assert len(topologies) == 5
+    assert met == {(f"{share}/5", topology) for share in range(5) for topology in topologies}
+
+
 @pytest.mark.parametrize(
     ("more", "fault"),
     [

@@ -52,7 +52,7 @@ struct check {
 struct check_case {
 	const char *name;
 	void (*run)(struct check *check);
-	bool shaped;			/* what it sees depends on CPUs, nodes and memory */
+	bool shaped;			/* what it sees depends on the nodes: it runs on each shape */
 };
 
 #define SHAPED true

@@ -36,7 +36,7 @@ struct st {
 struct st_case {
 	const char *name;
 	void (*run)(struct st *t);
-	bool shaped;			/* what it sees depends on CPUs, nodes and memory */
+	bool shaped;			/* what it sees depends on the nodes: it runs on each shape */
 };
 
 #define SHAPED true
