@@ -203,7 +203,7 @@ static long timers_in(unsigned int cpu, const char *period, unsigned int ms)
  */
 void check_trim_sleeps(struct check *check)
 {
-	const unsigned int ms = 2000, period = 50;
+	const unsigned int ms = check->words->brief ? 1000 : 2000, period = 50;
 	long before = text_number(period_path), without, with;
 	bool online[MAX_CPUS];
 	unsigned int cpu = 0;
@@ -270,7 +270,7 @@ void check_queue_bound(struct check *check)
 		return;
 	}
 	bound = 2 * owners * (line.limit + line.batch);
-	count = 3 * bound;
+	count = check->words->brief ? bound + bound / 2 : 3 * bound;
 	if (module_order("hold %lu", count))
 		check_fail(check, "objects are not to be had");
 	module_order("release");

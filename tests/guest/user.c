@@ -9,7 +9,7 @@ static const char group[] = "user";
 
 static const struct check_case cases[] = {
 	{ "slabinfo_format", check_slabinfo_format, ANY_SHAPE },
-	{ "slabinfo_sum", check_slabinfo_sum, SHAPED },
+	{ "slabinfo_sum", check_slabinfo_sum, ANY_SHAPE },
 	{ "slabinfo_held", check_slabinfo_held, ANY_SHAPE },
 	{ "slabinfo_exact", check_slabinfo_exact, ANY_SHAPE },
 	{ "sysfs_slab", check_sysfs_slab, ANY_SHAPE },

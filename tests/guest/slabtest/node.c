@@ -32,11 +32,12 @@ static size_t sizes_from(struct st *t, size_t *size)
 static void each_size(struct st *t, int node, gfp_t flags)
 {
 	void *object[32];
+	const int count = t->brief ? 8 : ARRAY_SIZE(object);
 	size_t size = 0;
 	int i;
 
 	while (sizes_from(t, &size) <= 2 * KMALLOC_MAX_CACHE_SIZE) {
-		for (i = 0; i < ARRAY_SIZE(object); i++) {
+		for (i = 0; i < count; i++) {
 			object[i] = kmalloc_node(size, flags, node);
 			if (!st_check(t, object[i], "no object of %zu on node %d", size, node))
 				break;
