@@ -12,9 +12,9 @@ starts last did not fit beside what ran a whole boot's time before.
 A virtual CPU is a thread of QEMU, busy for a part of the time: a boot with four of them that had
 the machine to itself used 10 seconds of processor in 8. So each counts as a quarter of a core in
 the quick tests and as half of one in a soak, and a boot as one core at least. Brief tests keep one
-CPU busy, or two, of however many: a boot with 16 of them used 51 seconds of processor in 41, and two
-such boots took 53 seconds side by side that took 62 in turn. A boot that is larger than the host is
-started where nothing else runs.
+CPU busy, or two, of however many: a boot with 16 of them used 51 seconds of processor in 41, and
+two such boots took 53 seconds side by side that took 62 in turn. A boot that is larger than the
+host is started where nothing else runs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
