@@ -121,13 +121,10 @@ def load_topology(name: str, folder: Path = TOPOLOGIES) -> Topology:
 
 
 def qemu_arguments(topology: Topology) -> tuple[str, ...]:
-    """CPUs, memory, nodes and distances.
-
-    Every CPU is a socket of its own: CPUs that share a socket on different nodes would
-    make the guest's scheduler warn.
-    """
+    """CPUs, memory, nodes and distances."""
     most = topology.cpus + topology.spare_cpus
-    smp = f"{topology.cpus},sockets={most},cores=1,threads=1"
+    sockets = _sockets(topology)
+    smp = f"{topology.cpus},sockets={sockets},cores={most // sockets},threads=1"
     if topology.spare_cpus:
         smp += f",maxcpus={most}"
     general = ("-smp", smp, "-m", _memory(topology))
@@ -139,6 +136,17 @@ def qemu_arguments(topology: Topology) -> tuple[str, ...]:
         *_distance_arguments(topology),
         *_plug_arguments(topology),
     )
+
+
+def _sockets(topology: Topology) -> int:
+    """One for each node that has CPUs, where they have as many each, or else one for each CPU.
+
+    CPUs of different nodes in one socket would make the guest's scheduler warn; a PC's kernel
+    calibrates its delay loop once for each socket, for a tenth of a second.
+    """
+    counts = [node.cpus for node in topology.nodes if node.cpus]
+    even = len(set(counts)) == 1 and not topology.spare_cpus
+    return len(counts) if even else topology.cpus + topology.spare_cpus
 
 
 def _memory(topology: Topology) -> str:

@@ -46,10 +46,21 @@ def test_every_record_is_sound(name: str) -> None:
     topology = load_topology(name)
     assert topology.name == name
     assert topology.description
-    assert (
-        f",sockets={topology.cpus + topology.spare_cpus},"
-        in " ".join(qemu_arguments(topology)) + ","
-    )
+
+
+@pytest.mark.parametrize(
+    ("name", "smp"),
+    [
+        ("up", "1,sockets=1,cores=1,threads=1"),
+        ("uma", "4,sockets=1,cores=4,threads=1"),
+        ("2n", "4,sockets=2,cores=2,threads=1"),
+        ("cpuless", "4,sockets=1,cores=4,threads=1"),
+        ("memoryless", "4,sockets=4,cores=1,threads=1"),
+        ("altix", "16,sockets=8,cores=2,threads=1"),
+    ],
+)
+def test_no_socket_has_cpus_of_two_nodes(name: str, smp: str) -> None:
+    assert pairs(qemu_arguments(load_topology(name)), "-smp") == [smp]
 
 
 def test_what_the_names_promise() -> None:

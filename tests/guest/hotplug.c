@@ -154,7 +154,7 @@ static void turn(struct check *check, unsigned int cpu)
 
 static unsigned int rounds_of(const struct check *check)
 {
-	return check->words->soak ? 1000 : check->words->brief ? 10 : 50;
+	return check->words->soak ? 1000 : check->words->brief ? 5 : 50;
 }
 
 /*
