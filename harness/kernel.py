@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Building one kernel: configure, compile, read what the compiler said.
 
-Only what QEMU boots is built: vmlinux as it is, where it can. make runs once when nothing has to be
-configured, and what it did is known from what it printed: objects compiled, and warnings.
+Only what QEMU boots is built: vmlinux as it is, where it can. make does not run when nothing has
+changed (seal.py), runs once when nothing has to be configured, and what it did is known from what
+it printed: objects compiled, and warnings.
 A warning in our files is an error: our own objects are compiled with -Werror and with more
 warnings than the tree's, by way of kbuild's per-object flags, so that no other object's
 command line changes; a warning in a header of ours is found by reading, and the objects
@@ -35,6 +36,7 @@ from harness.fragment import Fragment, Setting, check_config
 from harness.kbuild import SOURCE_LINK, Kbuild, held, write_if_changed
 from harness.places import Places
 from harness.progress import Progress
+from harness.seal import is_sealed, seal, sources, unseal
 from harness.template import LineMap
 from harness.toolchain import find_toolchain, job_count
 
@@ -196,6 +198,12 @@ def build_plan(plan: Plan, places: Places, progress: Progress) -> Kernel:
 def _build(plan: Plan, progress: Progress, facts: Path) -> Kernel:
     began = time.monotonic()
     plan.kbuild.prepare()
+    made_from = sources(plan.kbuild, plan.argv)
+    if _stands(plan, made_from):
+        progress.stage(f"build {plan.spec.name}")
+        progress.done("nothing has changed")
+        return _finished(plan, 0, time.monotonic() - began)
+    unseal(plan.kbuild)
     for stale in (plan.log, plan.kbuild.folder / CACHE_LOG):
         stale.unlink(missing_ok=True)
     _configure(plan, progress)
@@ -207,7 +215,18 @@ def _build(plan: Plan, progress: Progress, facts: Path) -> Kernel:
     offer_symbols(plan.kbuild.folder)
     kernel = _finished(plan, watch.objects, time.monotonic() - began)
     watch.remember()
+    seal(plan.kbuild, made_from, plan.image)
     return kernel
+
+
+def _stands(plan: Plan, made_from: str) -> bool:
+    """Whether it was built before, from the same."""
+    there = plan.image.is_file() and plan.log.is_file()
+    return (
+        there
+        and is_configured(plan.kbuild, plan.wanted)
+        and is_sealed(plan.kbuild, made_from, plan.image)
+    )
 
 
 def _configure(plan: Plan, progress: Progress) -> None:
@@ -256,7 +275,7 @@ def _finished(plan: Plan, objects: int, seconds: float) -> Kernel:
         log=plan.log,
         argv=plan.argv,
         objects=objects,
-        cache=read_cache_use(folder / CACHE_LOG),
+        cache=read_cache_use(folder / CACHE_LOG) if objects else None,
         kbuild=plan.kbuild,
     )
 

@@ -152,7 +152,7 @@ def _shown(seconds: Mapping[str, float | None], name: str) -> str:
     if name not in seconds:
         return "-"
     took = seconds[name]
-    return "no power-off" if took is None else f"{took:.1f} s"
+    return "no power-off" if took is None else f"{took:.2f} s"
 
 
 @click.command()

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,56 @@ def test_nothing_changed_compiles_and_configures_nothing(toy: Toy) -> None:
     toy.lines.clear()
     assert toy.build().objects == 0
     assert not [line for line in toy.lines if "configure" in line]
+
+
+def asks_make(toy: Toy) -> bool:
+    """Whether one more build does; its log is begun anew then."""
+    toy.plan.log.write_text("as it was")
+    toy.build()
+    return toy.plan.log.read_text() != "as it was"
+
+
+def test_make_is_not_asked_when_nothing_changed(toy: Toy) -> None:
+    toy.build()
+    assert not asks_make(toy)
+    toy.append(SLQB_C, "int undeclared(void) { return 1; }\n")
+    toy.refusal()
+    toy.refusal()  # what failed is not taken for done
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda toy: (toy.source / "mm/other.c").touch(),
+        lambda toy: (toy.source / "include/new.h").write_text("/* new */\n"),
+        lambda toy: (toy.source / "README").write_text("changed\n"),
+        lambda toy: (toy.plan.kbuild.folder / "Module.symvers").unlink(),
+        lambda toy: (toy.plan.kbuild.folder / "vmlinux.symvers").write_text("other\n"),
+        lambda toy: toy.plan.kbuild.config.touch(),
+        lambda toy: toy.plan.image.unlink(),
+        lambda toy: toy.plan.image.touch(),
+    ],
+    ids=["touched", "new", "changed", "unmade", "spoilt", "config", "no image", "image"],
+)
+def test_make_is_asked_when_anything_changed(toy: Toy, disturb: Callable[[Toy], object]) -> None:
+    toy.build()
+    disturb(toy)
+    assert asks_make(toy)
+    assert not asks_make(toy)
+
+
+def test_make_is_asked_with_another_compiler(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.build()
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert asks_make(toy)
+    assert not asks_make(toy)
+    (tmp_path / "bin/gcc").symlink_to(str(shutil.which("gcc")))
+    (tmp_path / "bin/objcopy").write_text("#!/bin/sh\n")
+    (tmp_path / "bin/objcopy").chmod(0o755)
+    assert asks_make(toy)
 
 
 def test_touched_source_compiles_one_object(toy: Toy) -> None:
