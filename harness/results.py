@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from harness.ktap import Block, Expectation, Status, Stream, Test, read
 
 BAD = frozenset({Status.FAIL, Status.MISSING})
+DID_NOT_END = "did not end"
+"""The reason of a test that was running when the guest was heard for the last time."""
 EXPLAINS = BAD | {Status.KNOWN}
 """A group may be not ok because of a test in it that is."""
 
@@ -121,7 +123,7 @@ def _missing(block: Block, path: str, end: int) -> Iterator[Case]:
     planned = block.plan or 0
     if block.running:
         name, heard = block.running, heard + 1
-        yield Case(_join(path, name), Status.MISSING, "did not end", block.since, end)
+        yield Case(_join(path, name), Status.MISSING, DID_NOT_END, block.since, end)
     elif heard < planned and not unfinished:
         heard += 1
         name = f"test {heard} of {planned}"

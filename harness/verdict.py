@@ -26,7 +26,7 @@ from harness.complaint import Complaint, Kind, complaints
 from harness.console import Line
 from harness.errors import Outcome
 from harness.ktap import Expectation, Status, bare
-from harness.results import Case, Declared, Report, report
+from harness.results import DID_NOT_END, Case, Declared, Report, report
 from harness.treetest import tree_tests
 
 SEVERITY = (
@@ -193,7 +193,7 @@ def _findings(
     if tests.bail is not None:
         told = next((f" ({one.path}: {one.reason})" for one in tests.cases if _failed(one)), "")
         yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}{told}")
-    yield from _end_findings(boot, ended, reached)
+    yield from _end_findings(boot, ended, tests, reached)
     yield from _complaint_findings(boot, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
     for case in tests.cases:
@@ -212,13 +212,16 @@ def _nothing(boot: Boot, cases: Sequence[Case]) -> Iterator[Finding]:
         yield Finding(Outcome.BOOT, "no test ran")
 
 
-def _end_findings(boot: Boot, ended: Ended | None, reached: bool) -> Iterator[Finding]:
+def _end_findings(
+    boot: Boot, ended: Ended | None, tests: Report, reached: bool
+) -> Iterator[Finding]:
     last = boot.lines[-1] if boot.lines else Line("")
     if ended is Ended.QEMU_DIED:
         yield Finding(Outcome.HOST, f"QEMU died: {boot.qemu_said or 'it was ended from outside'}")
     elif ended in (Ended.HANG, Ended.TIMEOUT):
         starved = boot.starved(last.at or 0.0)
-        why = f"{ENDINGS[ended]}, last: {last.text.strip()[:100]!r}"
+        running = (f" in {one.path}" for one in tests.cases if one.reason == DID_NOT_END)
+        why = f"{ENDINGS[ended]}{next(running, '')}, last: {last.text.strip()[:100]!r}"
         if starved:
             yield Finding(Outcome.HOST, f"the host starved the guest; {why}")
         else:

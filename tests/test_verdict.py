@@ -98,7 +98,7 @@ def test_a_complaint_fails_the_test_that_was_running() -> None:
 
 def test_a_hang_names_the_test_and_the_last_line() -> None:
     found = verdict(GUEST, Ended.HANG)
-    assert "last: '# start: two'" in found.reason
+    assert found.reason == "the guest went silent in slabtest.two, last: '# start: two'"
     assert ("slabtest.two", Status.MISSING) in [(c.path, c.status) for c in found.cases]
 
 
