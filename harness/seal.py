@@ -22,9 +22,9 @@ MADE = ("vmlinux.symvers", "Module.symvers", "System.map", "include/config/kerne
 def sources(kbuild: Kbuild, argv: Iterable[str]) -> str:
     """All that goes into a build; taken before make runs, so that what changes meanwhile counts."""
     digest = hashlib.sha256()
-    for word in (*argv, *(f"{name}={value}" for name, value in sorted(kbuild.environment.items()))):
+    settings = (f"{name}={value}" for name, value in sorted(kbuild.environment.items()))
+    for word in (*argv, *settings, os.environ.get("PATH", ""), kbuild.tools.version):
         digest.update(f"{word}\n".encode())
-    digest.update(os.environ.get("PATH", "").encode())
     for line in (*map(_stamp, _programs(kbuild)), *_walk(kbuild.source)):
         digest.update(line.encode())
     return digest.hexdigest()
@@ -77,7 +77,15 @@ def _walk(folder: Path) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
             else:
-                yield _line(entry.path, entry.stat(follow_symlinks=False))
+                yield _there(entry)
+
+
+def _there(entry: os.DirEntry[str]) -> str:
+    """Another process may render meanwhile: what it takes away is no reason to stop."""
+    try:
+        return _line(entry.path, entry.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return f"{entry.path} is gone\n"
 
 
 def _line(name: str, status: os.stat_result) -> str:
