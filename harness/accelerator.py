@@ -19,6 +19,7 @@ from pathlib import Path
 from harness import child
 from harness.arch import load_arch
 from harness.errors import HarnessError, HostError, Outcome, UserError
+from harness.file import write_atomically
 from harness.machine import PROBES, Machine, Payload, qemu_command
 from harness.places import Places
 from harness.progress import Progress
@@ -87,9 +88,7 @@ def find(machine: Machine, places: Places, progress: Progress, *, afresh: bool) 
     progress.stage("trying kvm")
     finding = _try(machine, places)
     progress.done("works" if finding.works else "does not work")
-    fresh = memory.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(asdict(finding), indent=1) + "\n")
-    fresh.replace(memory)
+    write_atomically(memory, f"{json.dumps(asdict(finding), indent=1)}\n".encode())
     return finding
 
 

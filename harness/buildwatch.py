@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.kbuild import write_if_changed
+from harness.file import write_if_changed
 from harness.progress import Progress
 
 OBJECT = re.compile(r"\s{2}(?:CC|AS|HOSTCC|HOSTCXX)\s+(?:\[M\]\s+)?(?P<name>\S+)")

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from harness import unmet
 from harness.errors import ConfigError, Outcome
+from harness.file import write_if_changed
 from harness.fragment import CONFIGS, Fragment, Setting, join, merge
-from harness.kbuild import SOURCE_LINK, Kbuild, write_if_changed
+from harness.kbuild import SOURCE_LINK, Kbuild
 
 REQUEST = "requested.config"
 STAMP = "configured"

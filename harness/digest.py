@@ -7,9 +7,9 @@ worthless.
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
+from harness.file import write_atomically
 from harness.places import Places
 
 SMALL = 1 << 20
@@ -26,9 +26,7 @@ def digest_of(file: Path, places: Places) -> str:
     if (known := _recall(memory, stamp)) is not None:
         return known
     digest = _read(file)
-    fresh = memory.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps({"stamp": stamp, "sha256": digest}))
-    fresh.replace(memory)
+    write_atomically(memory, json.dumps({"stamp": stamp, "sha256": digest}).encode())
     return digest
 
 

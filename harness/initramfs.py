@@ -25,7 +25,8 @@ from harness.arch import load_arch
 from harness.borrow import borrowed, programs_of
 from harness.diagnostics import diagnostics, told
 from harness.errors import BuildError, HarnessError, Outcome
-from harness.kbuild import Kbuild, held, write_if_changed
+from harness.file import write_if_changed
+from harness.kbuild import Kbuild, held
 from harness.kernel import Kernel
 from harness.module import built_modules
 from harness.places import PROJECT, Places

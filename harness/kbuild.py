@@ -108,13 +108,3 @@ def held(folder: Path, progress: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def write_if_changed(path: Path, content: bytes) -> bool:
-    """Write only what is new, in one step: make looks at times."""
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_bytes(content)
-    scratch.replace(path)
-    return True

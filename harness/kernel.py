@@ -32,8 +32,9 @@ from harness.config import (
 )
 from harness.diagnostics import diagnostics, is_ours, missing_on_host, own_files, told
 from harness.errors import BuildError, HarnessError, HostError, Outcome, UserError
+from harness.file import write_if_changed
 from harness.fragment import Fragment, Setting, check_config
-from harness.kbuild import SOURCE_LINK, Kbuild, held, write_if_changed
+from harness.kbuild import SOURCE_LINK, Kbuild, held
 from harness.places import Places
 from harness.progress import Progress
 from harness.seal import is_sealed, seal, sources, unseal

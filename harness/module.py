@@ -14,7 +14,8 @@ from pathlib import Path
 from harness import child
 from harness.diagnostics import diagnostics, told
 from harness.errors import BuildError, HarnessError, Outcome, UserError
-from harness.kbuild import Kbuild, held, write_if_changed
+from harness.file import write_if_changed
+from harness.kbuild import Kbuild, held
 from harness.kernel import Kernel
 from harness.places import Places, made
 from harness.progress import Progress

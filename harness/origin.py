@@ -21,8 +21,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness import child
 from harness.errors import Outcome, TreeError, UserError
+from harness.file import write_atomically
 from harness.progress import Progress
-from harness.store import STRAYS, Store, discard, write_atomically
+from harness.store import STRAYS, Store, discard
 
 UPSTREAM_TAG = re.compile(r"v\d+\.\d+(\.\d+)*(-rc\d+)?$")
 VERSION_LINE = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)", re.M)

@@ -19,7 +19,7 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.asked import Asked
-from harness.kbuild import write_if_changed
+from harness.file import write_if_changed
 from harness.places import Places
 
 FEW = 5

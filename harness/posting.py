@@ -21,10 +21,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.author import NOBODY, Author
 from harness.child import CommandError, command_line
 from harness.errors import Outcome, UserError
+from harness.file import write_atomically
 from harness.letter import Letter
 from harness.progress import Progress
 from harness.series import Commit, Series, content
-from harness.store import Store, identity, write_atomically
+from harness.store import Store, identity
 from harness.tree import Tree
 
 MANIFEST = ".slqb-series.json"

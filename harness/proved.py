@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.check import Finding
+from harness.file import write_atomically
 from harness.mail import Mail
 from harness.places import Places
-from harness.store import write_atomically
 
 
 class Checked(BaseModel):

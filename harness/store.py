@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from harness import child
 from harness.errors import Outcome
+from harness.file import write_atomically
 from harness.places import Places
 from harness.progress import Progress
 
@@ -151,19 +152,6 @@ def locked(path: Path, progress: Progress | None = None, what: str = "") -> Iter
         yield
     finally:
         lock.release()
-
-
-def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Replace a file in one step; a full disk leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.slqb-new")
-    try:
-        scratch.write_bytes(content)
-        if mode is not None:
-            scratch.chmod(mode)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def check_out(store: Store, commit: str, target: Path, progress: Progress) -> None:

@@ -23,10 +23,11 @@ from harness import lease
 from harness.debian import Package
 from harness.errors import HostError, UserError
 from harness.eviction import evict, lease_of
+from harness.file import write_atomically
 from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_of
 from harness.places import Places
 from harness.progress import Progress
-from harness.store import Store, bring, check_out, discard, locked, open_store, write_atomically
+from harness.store import Store, bring, check_out, discard, locked, open_store
 
 
 class Tree(BaseModel):

@@ -23,12 +23,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness import child
 from harness.errors import HostError, Outcome, TreeError
+from harness.file import write_atomically
 from harness.hunk import Text
 from harness.places import Places
 from harness.posting import commit_series, mode_of
 from harness.progress import Progress, SilentProgress
 from harness.series import content, render
-from harness.store import Store, bring, check_out, discard, locked, write_atomically
+from harness.store import Store, bring, check_out, discard, locked
 from harness.template import TEMPLATES, Line, LineMap
 from harness.tree import Tree, pristine
 

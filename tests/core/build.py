@@ -19,13 +19,13 @@ from pathlib import Path
 
 from harness import child
 from harness.errors import Outcome
+from harness.file import write_atomically
 from harness.hunk import Text, load_hunks, place_hunk
 from harness.kbuild import held
 from harness.places import Places
 from harness.probe import Has, probe
 from harness.progress import SilentProgress
 from harness.series import content
-from harness.store import write_atomically
 from harness.template import TEMPLATES, Line, Templates
 from harness.worktree import Mutation, mutated
 

@@ -16,9 +16,10 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from harness.file import write_atomically
 from harness.kernel import Kernel, KernelSpec, build_kernel
 from harness.places import Places
-from harness.store import locked, write_atomically
+from harness.store import locked
 from harness.tree import Tree
 from harness.worktree import Rendered, render_into_worktree
 

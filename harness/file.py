@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Files that others read while we write: the old one is there, or the new one, and never a part.
+
+Any number of threads and processes may write one file at a time; the last one wins.
+"""
+
+import threading
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Replace a file in one step; a full disk leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # no two threads of a host have one number
+    scratch = path.with_name(f".{path.name}.{threading.get_native_id()}.slqb-new")
+    try:
+        scratch.write_bytes(content)
+        if mode is not None:
+            scratch.chmod(mode)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_if_changed(path: Path, content: bytes) -> bool:
+    """Write only what is new: make looks at times."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    write_atomically(path, content)
+    return True
