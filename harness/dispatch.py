@@ -23,7 +23,7 @@ from harness import child, show, trial
 from harness.engine import Engine, Local, LostError, Order
 from harness.errors import HarnessError, Outcome
 from harness.forecast import A_BUILD, HERE, Load
-from harness.machine import cores_for
+from harness.machine import in_turns
 from harness.outlook import rest, sentence, task_of
 from harness.packing import Packing, Task
 from harness.past import Past, boot_name
@@ -167,9 +167,8 @@ class Dispatcher:
     def _task_of(self, order: Order) -> Task:
         known = self._past.expect(_past_name(order))
         one, counted = order.trial, self._manner.counted
-        in_turns = cores_for(one.machine, order.accelerator.name, 2) == 1
-        shape = one.topology
-        return task_of(order.name, shape, one.asked, known, counted=counted, in_turns=in_turns)
+        turns = in_turns(one.machine, order.accelerator.name)
+        return task_of(order.name, one.topology, one.asked, known, counted=counted, in_turns=turns)
 
     def _start_boots(self) -> None:
         self._packing.rooms = self._engine.rooms()

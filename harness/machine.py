@@ -61,9 +61,9 @@ class Payload:
     cmdline: tuple[str, ...] = ()
 
 
-def cores_for(machine: Machine, accelerator: str, cores: int) -> int:
-    """How many of the host's processors its CPUs can run on."""
-    return 1 if accelerator == "tcg" and machine.threads == "single" else cores
+def in_turns(machine: Machine, accelerator: str) -> bool:
+    """Whether all its CPUs share one of the host's."""
+    return accelerator == "tcg" and machine.threads == "single"
 
 
 def machine_names() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from harness.accelerator import Accelerator
 from harness.asked import Asked, Scale
 from harness.boot import cores
 from harness.forecast import A_BUILD, Load, Work, play
-from harness.machine import cores_for
+from harness.machine import in_turns
 from harness.matrix import Wanted
 from harness.packing import Room, Task, need_of
 from harness.past import Past, boot_name, build_name
@@ -30,9 +30,10 @@ def load_of(
     for cell in wanted.cells:
         name = boot_name(wanted.name, cell.topology.name, cell.asked, accelerator.name)
         known = past.expect(name)
-        shape, in_turns = cell.topology, cores_for(wanted.machine, accelerator.name, 2) == 1
-        task = task_of(cell.name, shape, cell.asked, known, counted=counted, in_turns=in_turns)
-        tasks.append(task)
+        turns = in_turns(wanted.machine, accelerator.name)
+        tasks.append(
+            task_of(cell.name, cell.topology, cell.asked, known, counted=counted, in_turns=turns)
+        )
     return Load(wanted.name, _work(wanted.name, past, fresh=not folder.is_dir()), tuple(tasks))
 
 

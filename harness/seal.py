@@ -12,10 +12,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from harness.arch import SYMBOLS
 from harness.kbuild import Kbuild
 
 SEAL = "sealed"
-MADE = ("vmlinux.symvers", "Module.symvers", "System.map", "include/config/kernel.release")
+MADE = (
+    *(SYMBOLS, "vmlinux.symvers", "Module.symvers", "System.map"),
+    *("include/config/kernel.release", "include/generated/autoconf.h"),
+)
 """What a build leaves for others, beside .config and the image."""
 
 
@@ -30,17 +34,17 @@ def sources(kbuild: Kbuild, argv: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def is_sealed(kbuild: Kbuild, sources: str, image: Path) -> bool:
+def is_sealed(kbuild: Kbuild, made_from: str, image: Path) -> bool:
     """Whether the last build was made from that, and all of it is still there."""
     try:
-        return (kbuild.folder / SEAL).read_text() == _seal(kbuild, sources, image)
+        return (kbuild.folder / SEAL).read_text() == _seal(kbuild, made_from, image)
     except FileNotFoundError:
         return False
 
 
-def seal(kbuild: Kbuild, sources: str, image: Path) -> None:
+def seal(kbuild: Kbuild, made_from: str, image: Path) -> None:
     """A build went well."""
-    (kbuild.folder / SEAL).write_text(_seal(kbuild, sources, image))
+    (kbuild.folder / SEAL).write_text(_seal(kbuild, made_from, image))
 
 
 def unseal(kbuild: Kbuild) -> None:
@@ -48,10 +52,10 @@ def unseal(kbuild: Kbuild) -> None:
     (kbuild.folder / SEAL).unlink(missing_ok=True)
 
 
-def _seal(kbuild: Kbuild, sources: str, image: Path) -> str:
+def _seal(kbuild: Kbuild, made_from: str, image: Path) -> str:
     made = (kbuild.folder / name for name in MADE)
     stamps = map(_stamp, (kbuild.config, image, *(file for file in made if file.is_file())))
-    return f"{sources}\n{''.join(stamps)}"
+    return f"{made_from}\n{''.join(stamps)}"
 
 
 def _programs(kbuild: Kbuild) -> Iterator[Path]:
@@ -71,8 +75,14 @@ def _walk(folder: Path) -> Iterator[str]:
     """Every file below it, in an order of its own."""
     waiting = [str(folder)]
     while waiting:
-        with os.scandir(waiting.pop()) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
+        at = waiting.pop()
+        # another process may render meanwhile: what it takes away is no reason to stop
+        try:
+            with os.scandir(at) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            yield f"{at} is gone\n"
+            continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
@@ -81,7 +91,6 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _there(entry: os.DirEntry[str]) -> str:
-    """Another process may render meanwhile: what it takes away is no reason to stop."""
     try:
         return _line(entry.path, entry.stat(follow_symlinks=False))
     except FileNotFoundError:

@@ -21,7 +21,7 @@ from harness.catalogue import save
 from harness.decode import decoded
 from harness.ktap import Status
 from harness.limits import Limits, limits_for
-from harness.machine import Machine, Payload, cores_for
+from harness.machine import Machine, Payload, in_turns
 from harness.measure import Measure, measures
 from harness.places import made
 from harness.progress import Progress
@@ -43,7 +43,7 @@ def limits_on(
     return limits_for(
         accelerator.slowness,
         topology.cpus,
-        cores_for(machine, accelerator.name, cores()),
+        1 if in_turns(machine, accelerator.name) else cores(),
         scale=asked.scale,
         deadline=deadline,
         silence=silence,
