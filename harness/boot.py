@@ -20,7 +20,7 @@ from harness import child
 from harness.accelerator import Accelerator
 from harness.complaint import is_stall, of_the_guest
 from harness.console import Console, Line
-from harness.errors import HarnessError, Outcome
+from harness.errors import HarnessError, HostError, Outcome
 from harness.hostload import Sample, sample
 from harness.limits import Limits
 from harness.machine import Machine, Payload, qemu_command
@@ -217,7 +217,7 @@ def _follow(
             lines.append(line)
             watch.line(line)
             if plugger:
-                plugger.heed(line.text)
+                _plug(plugger, line.text, qemu)
             progress.step(len(lines), None, line.text.rstrip())
         now = time.monotonic() - began
         if (not samples or now - samples[-1].at >= TICK) and (one := sample(qemu.pid, began)):
@@ -226,6 +226,15 @@ def _follow(
     if (rest := console.rest()) is not None:
         lines.append(rest)
     return lines, samples, ended
+
+
+def _plug(plugger: Plugger, text: str, qemu: "Popen[bytes]") -> None:
+    """Do what a line asks for; a guest that dies meanwhile is judged by its console."""
+    try:
+        plugger.heed(text)
+    except HostError:
+        if not child.ends_within(qemu, LAST_WORDS):
+            raise
 
 
 def _complaint(errors: Path) -> str:

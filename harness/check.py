@@ -241,7 +241,7 @@ def _kernel(mail: Mail, source: Source, wanted: Wanted, bench: Bench) -> Iterato
 
 def _boots(mail: Mail, what: str, job: Job) -> Iterator[Finding]:
     recorder = job.source.tools.recorder
-    announce((job.wanted,), recorder)
+    announce((job.wanted,), job.source.plan, recorder)
     see_through(job, (add_modules, pack, keep, boot_and_judge))
     names = {cell.name for cell in job.wanted.cells}
     for done in recorder.record.cells:

@@ -345,6 +345,15 @@ def _wait_unreaped(pid: int, seconds: float | None) -> None:
             time.sleep(0.01)
 
 
+def ends_within(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Whether our child ends in that time; it is not reaped."""
+    _wait_unreaped(process.pid, seconds)
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:
+        return True
+
+
 def _failure(
     words: Sequence[str], cwd: Path, status: int, said: str, outcome: Outcome
 ) -> CommandError:

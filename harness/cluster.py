@@ -19,13 +19,23 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from harness import __version__
 from harness.digest import digest_of
 from harness.engine import LostError, Order
 from harness.errors import HostError, UserError
 from harness.packing import Room
-from harness.parcel import Content, Delivery, Parcel, Refusal, boot, packed, stop_run, unpacked
+from harness.parcel import (
+    Content,
+    Delivery,
+    Parcel,
+    Refusal,
+    boot,
+    packed,
+    stop_run,
+    this_code,
+    unpacked,
+)
 from harness.places import Places
 from harness.progress import Progress
 from harness.trial import Booted
@@ -46,11 +56,6 @@ def boot_there(parcel: Parcel, *data: bytes) -> Delivery | Refusal:
     return boot(parcel, data, Path(get_worker().local_directory))
 
 
-def version_there() -> str:
-    """In a worker."""
-    return __version__
-
-
 def same(data: bytes) -> bytes:
     """What a content is to the scheduler: a task that it can do again wherever it is needed."""
     return data
@@ -63,17 +68,18 @@ class Cluster:
 
     def __init__(self, address: str, places: Places, run: str) -> None:
         self._client, self._address = _connected(address), address
-        self._places, self._run = places, run
+        self._places, self._run = places, f"{run}-{uuid4()}"  # not another client's of that second
         self._executors: dict[str, Executor] = {}
         self._contents: dict[str, Any] = {}
-        self._seen = time.monotonic()
+        self._alone: float | None = None
+        """Since when there has been no worker."""
 
     def rooms(self) -> Mapping[str, Room]:
         """Its workers, of which some may have come or gone."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         now = time.monotonic()
-        self._seen = now if workers else self._seen
-        if now - self._seen > ALONE:
+        self._alone = None if workers else now if self._alone is None else self._alone
+        if self._alone is not None and now - self._alone > ALONE:
             raise HostError(f"the Dask scheduler at {self._address} has had no worker for long")
         return {
             name: Room(one["nthreads"], (one["memory_limit"] >> 20) or ENDLESS_MIB)
@@ -145,13 +151,11 @@ def _connected(address: str) -> Any:
         lambda: client.wait_for_workers(1, timeout=PATIENCE),
         f"the Dask scheduler at {address} has no worker",
     )
-    said = _tried(
-        lambda: client.run(version_there), f"the workers of {address} cannot use this slqb"
-    )
-    other = {name: version for name, version in said.items() if version != __version__}
+    said = _tried(lambda: client.run(this_code), f"the workers of {address} cannot use this slqb")
+    other = {name: code for name, code in said.items() if code != this_code()}
     if other:
-        name, version = next(iter(other.items()))
-        raise UserError(f"the worker {name} has slqb {version}, this is {__version__}")
+        name, code = next(iter(other.items()))
+        raise UserError(f"the worker {name} has slqb {code}, this is {this_code()}")
     return client
 
 

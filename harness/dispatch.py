@@ -6,9 +6,9 @@ that ended means. Builds have a thread of their own where there are several, at 
 than boots, whose clocks run; boots are done by an engine. Ctrl-C reaches the main thread: it ends
 every child, and what threads then see is not judged.
 
-A boot that the host spoilt says nothing of the kernel. It is repeated at the end, with no other of
-ours beside it, and what it left is kept. A boot that failed is repeated as often as the user wants,
-beside others, until it passes: then its cell is flaky, which is no pass.
+A boot that the host spoilt, or could not do, says nothing of the kernel. It is repeated at the end,
+with no other of ours beside it, and what it left is kept. A boot that failed is repeated as often
+as the user wants, beside others, until it passes: then its cell is flaky, which is no pass.
 """
 
 import os
@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import child, show, trial
-from harness.engine import Engine, Local, LostError, Order
+from harness.engine import Engine, Local, Order
 from harness.errors import HarnessError, Outcome
 from harness.forecast import A_BUILD, HERE, Load
 from harness.machine import in_turns
@@ -133,7 +133,10 @@ class Dispatcher:
         futures: list[Future[Any]] = [*self._boots]
         if self._building:
             futures.append(self._building.future)
-        wait(futures, timeout=TICK, return_when=FIRST_COMPLETED)
+        if futures:
+            wait(futures, timeout=TICK, return_when=FIRST_COMPLETED)
+        else:  # there is no room for what waits
+            time.sleep(TICK)
 
     # Builds
 
@@ -202,8 +205,10 @@ class Dispatcher:
     def _finish(self, order: Order, future: "Future[Booted]") -> None:
         try:
             booted = future.result()
-        except LostError as error:
-            self._lose(order, str(error))
+        except HarnessError as error:
+            if error.outcome is not Outcome.HOST or child.all_ended():
+                raise
+            self._lose(order, str(error).partition("\n")[0])
             return
         verdict, told = trial.conclude(order.trial, booted)
         if verdict.outcome in (Outcome.PASS, Outcome.FAIL):
@@ -217,24 +222,25 @@ class Dispatcher:
 
     def _lose(self, order: Order, reason: str) -> None:
         """A boot of which nothing came back."""
+        verdict = Verdict(Outcome.HOST, reason)
         self._progress.note(f"{order.name}: {reason}")
         if not order.number:
+            self.verdicts[order.trial.name] = verdict
             self._recorder.cell(
                 order.trial.name, status="finished", outcome=Outcome.HOST.name, reason=reason
             )
-        if order.name not in self._again:
-            self._spoilt.append(order)
+        self._add(self._judge(order, verdict, 0.0))
 
     def _judge(self, order: Order, verdict: Verdict, seconds: float) -> list[Order]:
         """What is still to be done for its cell."""
-        if verdict.outcome is Outcome.HOST:
-            if order.name not in self._again:
-                self._spoilt.append(order)
+        spoilt = verdict.outcome is Outcome.HOST
+        if spoilt and order.name not in self._again:
+            self._spoilt.append(order)
             return []
         failed = verdict.outcome in REPEATED
         if order.number or (failed and self._manner.repeat):
             self._keep_attempt(order, verdict, seconds)
-        if not failed or order.number >= self._manner.repeat:
+        if order.number >= self._manner.repeat or not (failed or (spoilt and order.number)):
             return []
         number = order.number + 1
         folder = self._recorder.folder / f"{order.trial.name}{REPEAT}{number}"
@@ -352,5 +358,7 @@ def _fulfil(future: "Future[Iterable[Order]]", build: Build) -> None:
 
 def _behind(future: "Future[Iterable[Order]]", build: Build) -> None:
     """In a thread of its own, whose children inherit its priority."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    thread = threading.get_native_id()
+    nice = os.getpriority(os.PRIO_PROCESS, thread) + NICE
+    os.setpriority(os.PRIO_PROCESS, thread, min(19, nice))
     _fulfil(future, build)

@@ -44,8 +44,10 @@ def sample(pid: int, began: float, proc: Path = Path("/proc")) -> Sample | None:
     return Sample(time.monotonic() - began, ran, waited, stopped=state in "tT")
 
 
-def starved(samples: Sequence[Sample], since: float, until: float, cpus: int, cores: int) -> bool:
-    """Whether the guest was short of processor between two moments."""
+def starved(
+    samples: Sequence[Sample], since: float, until: float, threads: int, cores: int
+) -> bool:
+    """Whether a guest whose CPUs are so many threads was short of processor between two moments."""
     span = [one for one in samples if since <= one.at <= until]
     if any(one.stopped for one in span):
         return True
@@ -54,5 +56,5 @@ def starved(samples: Sequence[Sample], since: float, until: float, cpus: int, co
     ran, waited = span[-1].ran - span[0].ran, span[-1].waited - span[0].waited
     if waited < BRIEF:
         return False
-    entitled = min(1.0, cores / cpus)
+    entitled = min(1.0, cores / threads)
     return ran / (ran + waited) < FAIR * entitled

@@ -40,6 +40,12 @@ class Limits:
         return float(max((seconds for _, seconds in self.stalls), default=0))
 
 
+def said(deadline: float | None, silence: float | None) -> dict[str, float]:
+    """Those of the two that the user chose, by name."""
+    both = {"deadline": deadline, "silence": silence}
+    return {name: seconds for name, seconds in both.items() if seconds is not None}
+
+
 def limits_for(
     slowness: float,
     cpus: int,

@@ -11,25 +11,26 @@ over there is deleted.
 from __future__ import annotations
 
 import hashlib
+import platform
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from harness import __version__, child
 from harness.accelerator import choose
 from harness.asked import Asked
 from harness.engine import LostError, Order
 from harness.errors import HarnessError, Outcome
 from harness.machine import Machine
-from harness.places import Places, made
+from harness.places import PROJECT, Places, made
 from harness.progress import SilentProgress
 from harness.topology import Topology
 from harness.trial import Booted, Trial, carry, limits_on
 
 CELL, KERNEL, INITRAMFS = "cell", "kernel", "initramfs"
-BIGGEST = 64 << 20
-"""Bytes of one file that comes back."""
 
 _stops: dict[str, threading.Event] = {}
 """In a worker: what ends the boots of a run."""
@@ -56,6 +57,8 @@ class Parcel:
     """What goes there."""
 
     run: str
+    code: str
+    """What sent it: data of ours is understood by the same code only."""
     name: str
     machine: Machine
     topology: Topology
@@ -98,11 +101,21 @@ class ElsewhereError(HarnessError):
         self.outcome = Outcome[refusal.outcome]
 
 
+@cache
+def this_code() -> str:
+    """Which slqb this is: its version, and a digest of its modules."""
+    digest, home = hashlib.sha256(), PROJECT / "harness"
+    for file in sorted(home.rglob("*.py")):
+        digest.update(f"{file.relative_to(home)}\0".encode() + file.read_bytes())
+    return f"{__version__} ({digest.hexdigest()[:12]})"
+
+
 def packed(order: Order, run: str, kernel: Content, initramfs: Content | None) -> Parcel:
     """An order, to be sent."""
     one = order.trial
     return Parcel(
         run=run,
+        code=this_code(),
         name=order.name,
         machine=one.machine,
         topology=one.topology,
@@ -118,11 +131,20 @@ def packed(order: Order, run: str, kernel: Content, initramfs: Content | None) -
 def boot(parcel: Parcel, data: tuple[bytes, ...], folder: Path) -> Delivery | Refusal:
     """Boot it here, below a folder of which nothing is left."""
     stop = _stops.setdefault(parcel.run, threading.Event())
+    if parcel.code != this_code():
+        return _refusal(f"slqb is {this_code()} there, and {parcel.code} here")
     try:
         with TemporaryDirectory(dir=made(folder), ignore_cleanup_errors=True) as work:
             return _boot(parcel, data, Path(work), stop)
     except HarnessError as error:
         return Refusal(error.outcome.name, str(error))
+    except OSError as error:
+        return _refusal(child.fault_of(error))
+
+
+def _refusal(reason: str) -> Refusal:
+    """The fault of this host."""
+    return Refusal(Outcome.HOST.name, f"worker on {platform.node()}: {reason}")
 
 
 def stop_run(run: str) -> None:
@@ -160,8 +182,7 @@ def _boot(parcel: Parcel, data: tuple[bytes, ...], work: Path, stop: threading.E
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    every = [one for one in folder.iterdir() if one.is_file() and one.stat().st_size <= BIGGEST]
-    return {one.name: one.read_bytes() for one in every}
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
 
 
 def unpacked(order: Order, delivery: Delivery | Refusal) -> Booted:

@@ -45,7 +45,7 @@ class Part(BaseModel):
 
 
 class HostRecord(Part):
-    """Where it ran."""
+    """Where a run was, or one of its boots."""
 
     system: str
     machine: str
@@ -56,6 +56,7 @@ class HostRecord(Part):
     qemu: str = ""
     accelerator: str = ""
     accelerator_reason: str = ""
+    """These three are of a boot: machines differ. Old records say them of the whole run."""
 
 
 class TreeRecord(Part):
@@ -67,6 +68,8 @@ class TreeRecord(Part):
     base: str
     upstream: str | None = None
     dirty: bool = False
+    pristine: bool = False
+    """Without our series."""
     commits: tuple[str, ...] = ()
     digest: str = ""
     """Of what the templates made of it."""
@@ -132,11 +135,15 @@ class CellRecord(Part):
     kernel: str
     machine: str
     topology: str
-    status: Literal["waiting", "running", "finished"] = "waiting"
+    status: Literal["waiting", "running", "finished", "stopped"] = "waiting"
     outcome: str | None = None
     reason: str = ""
     folder: str = ""
     asked: Asked = Asked()
+    limits: Mapping[str, float] = {}
+    """Deadline and silence in seconds, where the user said them."""
+    host: HostRecord | None = None
+    """Who booted it."""
     argv: tuple[str, ...] = ()
     cmdline: tuple[str, ...] = ()
     ended: str = ""
@@ -223,16 +230,13 @@ class Recorder:
             self._record = self._record.model_copy(update=changes)
             self._write()
 
-    def on_host(self, **changes: str) -> None:
-        """Note what was found out about the host."""
-        self.update(host=self._record.host.model_copy(update=changes))
-
     def add(self, part: KernelRecord | CellRecord) -> None:
         """One more kernel, or one more cell."""
-        if isinstance(part, KernelRecord):
-            self.update(kernels=(*self._record.kernels, part))
-        else:
-            self.update(cells=(*self._record.cells, part))
+        name = "kernels" if isinstance(part, KernelRecord) else "cells"
+        with self._lock:
+            parts = (*getattr(self._record, name), part)
+            self._record = self._record.model_copy(update={name: parts})
+            self._write()
 
     def cell(self, name: str, **changes: object) -> None:
         """Change one cell and write the record."""
@@ -260,7 +264,7 @@ def begin(places: Places, command: tuple[str, ...], seed: int) -> Recorder:
         seed=seed,
         pid=os.getpid(),
         born=_born(os.getpid()) or 0,
-        host=_host(),
+        host=this_host(),
     )
     return Recorder(folder, record)
 
@@ -277,7 +281,8 @@ def _new_folder(places: Places) -> Path:
     raise HostError(f"{places.runs} holds a thousand runs of this second")
 
 
-def _host() -> HostRecord:
+def this_host(qemu: str = "", accelerator: str = "", accelerator_reason: str = "") -> HostRecord:
+    """The host that this process runs on, and what it boots with."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return HostRecord(
         system=f"{platform.system()} {platform.release()}",
@@ -286,6 +291,9 @@ def _host() -> HostRecord:
         memory_mib=pages >> 20,
         python=sys.version.split()[0],
         slqb=__version__,
+        qemu=qemu,
+        accelerator=accelerator,
+        accelerator_reason=accelerator_reason,
     )
 
 
@@ -348,6 +356,11 @@ def load(folder: Path) -> RunRecord:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:  # pydantic's, or the decoder's
         raise UserError(f"{path} is not a record of this version of slqb ({SCHEMA})") from error
+
+
+def host_of(record: RunRecord, cell: CellRecord) -> HostRecord:
+    """Who booted a cell, or was to."""
+    return cell.host or record.host
 
 
 def outcome_of(record: RunRecord) -> Outcome:

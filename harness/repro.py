@@ -10,7 +10,15 @@ import shlex
 from pathlib import Path
 
 from harness.asked import EVERY_CASE
-from harness.record import MACHINE, TOPOLOGY, CellRecord, KernelRecord, RunRecord, TreeRecord
+from harness.record import (
+    MACHINE,
+    TOPOLOGY,
+    CellRecord,
+    KernelRecord,
+    RunRecord,
+    TreeRecord,
+    host_of,
+)
 
 SCRIPT = "repro.sh"
 TEMPLATE = """\
@@ -84,21 +92,30 @@ def _boot(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
         words += ["--initramfs", f"$here/{kernel.initramfs}"]
     words += ["--machine", f"$here/{cell.folder}/{MACHINE}"]
     words += ["--topology", f"$here/{cell.folder}/{TOPOLOGY}"]
-    words += ["--accel", record.host.accelerator, *cell.asked.options(), "--case", "$test"]
-    return _joined(words)
+    return _joined([*words, *_booting(record, cell), "--case", "$test"])
 
 
 def _source(record: RunRecord, kernel: KernelRecord, cell: CellRecord) -> str:
     if record.tree is None:
         return "echo 'this kernel was not built by slqb run' >&2; exit 2"
-    words = [*_run(record.tree, kernel, cell), "--case", "$test"]
+    words = [*_run(record, record.tree, kernel, cell), "--case", "$test"]
     return f'exec "$slqb" {_joined(words)}'
 
 
-def _run(tree: TreeRecord, kernel: KernelRecord, cell: CellRecord) -> list[str]:
-    words = ["run", "--tree", tree.origin, "--arch", kernel.arch]
-    words += ["--config", kernel.config_name, "--allocator", kernel.allocator]
-    return [*words, "--topology", cell.topology, *cell.asked.options()]
+def _run(record: RunRecord, tree: TreeRecord, kernel: KernelRecord, cell: CellRecord) -> list[str]:
+    words = ["run", "--tree", tree.origin, *(("--pristine",) if tree.pristine else ())]
+    words += ["--arch", kernel.arch, "--config", kernel.config_name]
+    words += ["--allocator", kernel.allocator, "--topology", cell.topology]
+    return [*words, *_booting(record, cell)]
+
+
+def _booting(record: RunRecord, cell: CellRecord) -> list[str]:
+    """How it was booted, and what was asked of it."""
+    accelerator = host_of(record, cell).accelerator
+    words = ["--accel", accelerator] if accelerator else []
+    for name, seconds in cell.limits.items():
+        words += [f"--{name}", f"{seconds:g}"]
+    return [*words, *cell.asked.options()]
 
 
 def repeat(
@@ -106,11 +123,12 @@ def repeat(
 ) -> tuple[str, ...]:
     """The command that does one cell again, from source where that is known, for a report."""
     if record.tree is not None:
-        words = _run(record.tree, kernel, cell)
+        words = _run(record, record.tree, kernel, cell)
     else:
         words = ["boot", "--kernel", str(folder / kernel.image)]
         words += ["--initramfs", str(folder / kernel.initramfs)] if kernel.initramfs else []
-        words += ["--machine", cell.machine, "--topology", cell.topology, *cell.asked.options()]
+        words += ["--machine", cell.machine, "--topology", cell.topology]
+        words += _booting(record, cell)
     chosen = case or cell.asked.case
     return ("slqb", *words, *(("--case", chosen) if chosen != EVERY_CASE else ()))
 

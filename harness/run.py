@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import accelerator as accelerators
 from harness import child
 from harness.accelerator import Accelerator
+from harness.arch import load_arch
 from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
 from harness.dispatch import Build, Dispatcher, Manner, boot_all
@@ -26,6 +27,7 @@ from harness.initramfs import IMAGE, build_initramfs
 from harness.initramfs import commands as initramfs_commands
 from harness.keeping import Kept, keep_kernel
 from harness.kernel import Kernel, KernelSpec, build_kernel, plan_kernel
+from harness.limits import said
 from harness.matrix import Cell, Layout, LeftOut, Plan, Wanted, lay_out
 from harness.module import build_modules
 from harness.module import commands as module_commands
@@ -35,6 +37,7 @@ from harness.places import Places
 from harness.progress import Progress, span
 from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
 from harness.template import LineMap
+from harness.toolchain import find_toolchain
 from harness.tree import Tree, open_tree, pristine
 from harness.trial import Trial, limits_on
 from harness.verdict import worst
@@ -88,6 +91,7 @@ def open_source(source: Source) -> Source:
         base=tree.base,
         upstream=tree.upstream,
         dirty=tree.dirty,
+        pristine=source.plan.pristine,
     )
     source.tools.recorder.update(tree=record)
     if tree.dirty:
@@ -213,7 +217,7 @@ EACH_KERNEL: tuple[Callable[[Job], Job], ...] = (build, add_modules, pack, keep)
 
 
 def dry_run(plan: Plan, places: Places, progress: Progress) -> Iterator[str]:
-    """The commands of a run; the tree is taken into the cache for it, nothing else is done."""
+    """The commands of a run here; for them the tree is taken into the cache, and KVM tried."""
     layout = lay_out(plan)
     yield from (f"# {left_out_line(one)}" for one in layout.left_out)
     tree = open_tree(plan.tree, places, progress)
@@ -274,11 +278,9 @@ def carry_out(plan: Plan, tools: Tools) -> Outcome:
     layout = lay_out(plan)
     kernels = layout.kernels
     leave_out(layout, tools)
-    announce(kernels, tools.recorder)
+    announce(kernels, plan, tools.recorder)
     picked = pick_accelerators(plan, kernels, tools)
-    source = Source(plan, tools)
-    for once in ONCE:
-        source = once(source)
+    source = prepared(Source(plan, tools), kernels)
     past = Past.of(tools.places)
     jobs = [Job(source, wanted, picked[wanted.machine.name]) for wanted in kernels]
     dispatcher = Dispatcher(
@@ -290,6 +292,28 @@ def carry_out(plan: Plan, tools: Tools) -> Outcome:
     )
     dispatcher.carry_out(builds=in_order(_build(job, past) for job in jobs))
     return _add_up(tools.recorder)
+
+
+def prepared(source: Source, kernels: tuple[Wanted, ...]) -> Source:
+    """What is done once for all kernels; if that fails, no cell has a kernel, and each says so."""
+    try:
+        for wanted in kernels:  # which may take hours to come to
+            find_toolchain(load_arch(wanted.machine.arch))
+        for once in ONCE:
+            source = once(source)
+    except HarnessError as error:
+        if error.outcome not in (Outcome.HOST, Outcome.INTERRUPTED, Outcome.USAGE):
+            for wanted in kernels:
+                give_up(wanted, error, source.tools.recorder)
+        raise
+    return source
+
+
+def give_up(wanted: Wanted, error: HarnessError, recorder: Recorder) -> None:
+    """The cells of a kernel that there will not be."""
+    outcome, reason = error.outcome.name, str(error)
+    for cell in wanted.cells:
+        recorder.cell(cell.name, status="finished", outcome=outcome, reason=reason)
 
 
 def in_order(builds: Iterable[Build]) -> list[Build]:
@@ -356,8 +380,9 @@ def left_out_line(one: LeftOut) -> str:
     return f"left out: {one.name} ({one.reason})"
 
 
-def announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
+def announce(kernels: tuple[Wanted, ...], plan: Plan, recorder: Recorder) -> None:
     """All cells stand in the record before the first is begun."""
+    limits = said(plan.deadline, plan.silence)
     for wanted in kernels:
         for cell in wanted.cells:
             recorder.add(
@@ -368,6 +393,7 @@ def announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
                     topology=cell.topology.name,
                     folder=cell.name,
                     asked=cell.asked,
+                    limits=limits,
                 )
             )
 
@@ -375,18 +401,14 @@ def announce(kernels: tuple[Wanted, ...], recorder: Recorder) -> None:
 def pick_accelerators(
     plan: Plan, kernels: tuple[Wanted, ...], tools: Tools
 ) -> Mapping[str, Accelerator]:
-    """One for each machine, said in one line each."""
+    """One for each machine, said in one line each; its QEMU must be there."""
     picked: dict[str, Accelerator] = {}
     for machine in {wanted.machine.name: wanted.machine for wanted in kernels}.values():
+        accelerators.qemu_version(machine.emulator)
         picked[machine.name] = one = accelerators.choose(
             plan.accel, machine, tools.places, tools.progress
         )
         tools.progress.note(str(one))
-        tools.recorder.on_host(
-            qemu=accelerators.qemu_version(machine.emulator),
-            accelerator=one.name,
-            accelerator_reason=one.reason,
-        )
     return picked
 
 
@@ -398,10 +420,7 @@ def see_through(job: Job, steps: Iterable[Callable[[Job], Job]]) -> Job | None:
     except HarnessError as error:
         if error.outcome in (Outcome.HOST, Outcome.INTERRUPTED) or child.all_ended():
             raise
-        for cell in job.wanted.cells:
-            job.source.tools.recorder.cell(
-                cell.name, status="finished", outcome=error.outcome.name, reason=str(error)
-            )
+        give_up(job.wanted, error, job.source.tools.recorder)
         job.source.tools.progress.note(f"{job.wanted.name}: {str(error).splitlines()[0]}")
         return None
     return job

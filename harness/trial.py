@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import boot as booting
 from harness import hostload, irqsoff, show
-from harness.accelerator import Accelerator
+from harness.accelerator import Accelerator, qemu_version
 from harness.arch import SYMBOLS, load_arch
 from harness.asked import Asked
 from harness.boot import BootRequest, BootResult, cores
@@ -25,7 +25,14 @@ from harness.machine import Machine, Payload, in_turns
 from harness.measure import Measure, measures
 from harness.places import made
 from harness.progress import Progress
-from harness.record import MACHINE, TOPOLOGY, CaseRecord, ComplaintRecord
+from harness.record import (
+    MACHINE,
+    TOPOLOGY,
+    CaseRecord,
+    ComplaintRecord,
+    HostRecord,
+    this_host,
+)
 from harness.topology import Topology
 from harness.verdict import Boot, Verdict, judge
 
@@ -105,8 +112,7 @@ class Booted:
 
     result: BootResult
     limits: Limits
-    cores: int
-    """Of the host that booted it."""
+    host: HostRecord
 
 
 def carry(
@@ -117,11 +123,12 @@ def carry(
 ) -> Booted:
     """Boot it on this host; the trial's folder has the console then."""
     made(trial.folder)
-    request = trial.request
+    request, version = trial.request, qemu_version(trial.machine.emulator)
     if trial.asked.icount:
         request = replace(request, plugin=irqsoff.prepare(trial.kernel, trial.folder))
     result = booting.boot(request, accelerator, progress, stop)
-    return Booted(result, trial.limits, cores())
+    host = this_host(version, accelerator.name, accelerator.reason)
+    return Booted(result, trial.limits, host)
 
 
 def announce(trial: Trial, accelerator: Accelerator) -> dict[str, object]:
@@ -137,18 +144,17 @@ def conclude(trial: Trial, booted: Booted) -> tuple[Verdict, dict[str, object]]:
     """The verdict on a boot whose console lies in the trial's folder, and all the record says."""
     used = replace(trial, limits=booted.limits)
     verdict = judge(_boot(used, booted))
-    return verdict, _told(used, booted.result, verdict)
+    return verdict, {**_told(used, booted.result, verdict), "host": booted.host}
 
 
 def _boot(trial: Trial, booted: Booted) -> Boot:
     """What is judged."""
-    result = booted.result
+    result, host = booted.result, booted.host
+    threads = 1 if in_turns(trial.machine, host.accelerator) else trial.topology.cpus
 
     def starved(at: float) -> bool:
         window = max(trial.limits.silence, trial.limits.stall)
-        return hostload.starved(
-            result.samples, at - window, at + window, trial.topology.cpus, booted.cores
-        )
+        return hostload.starved(result.samples, at - window, at + window, threads, host.cores)
 
     return Boot(
         lines=result.lines,

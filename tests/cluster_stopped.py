@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Two boots on a cluster that come to no good end; for test_cluster.py.
 
-python -m tests.cluster_stopped lasts|lacks SCHEDULER FOLDER
+python -m tests.cluster_stopped lasts|bars SCHEDULER FOLDER
 """
 
 import sys
@@ -28,8 +28,9 @@ def main(act: str, scheduler: str, folder: Path) -> int:
             recorder.add(KernelRecord(name="k", image="k/vmlinux", image_sha256=""))
             lasts = f"echo $$ >> {folder}/qemus; {WAITS}"
             orders = [order(folder, recorder, name, SPEAKS, lasts) for name in "ab"]
-            if act == "lacks":
-                (folder / "fake-a" / "fake-qemu").unlink()
+            if act == "bars":  # what comes back cannot be written here
+                (recorder.folder / "a" / "console.log").mkdir(parents=True)
+                (folder / "fake-a" / "fake-qemu").write_text("#!/bin/sh\necho QEMU 0\n")
             engine = Cluster(scheduler, places, recorder.record.name)
             past = Past.of(places)
             Dispatcher(engine, recorder, SilentProgress(), past, Manner()).carry_out(orders)

@@ -48,7 +48,7 @@ def test_a_boot_that_passes(slqb: Command, kernel: Path, tmp_path: Path) -> None
     record = last_record(tmp_path)
     assert (record["status"], record["outcome"], record["exit_code"]) == ("finished", "PASS", 0)
     assert record["seed"] == record["cells"][0]["asked"]["seed"] == 7
-    assert record["host"]["qemu"] == "QEMU emulator version 0 (fake)"
+    assert record["cells"][0]["host"]["qemu"] == "QEMU emulator version 0 (fake)"
     assert "slqbtest.seed=7" in record["cells"][0]["cmdline"]
     assert record["cells"][0]["thresholds"]["watchdog_thresh"] > 0
 

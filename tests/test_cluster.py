@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import dask
@@ -19,11 +20,13 @@ from distributed import LocalCluster
 
 from harness.accelerator import Accelerator
 from harness.asked import Asked
-from harness.cluster import Cluster
+from harness.cluster import Cluster, same
+from harness.digest import digest_of
 from harness.dispatch import SPOILT, Dispatcher, Manner
 from harness.engine import Order
-from harness.errors import Outcome, UserError
+from harness.errors import HostError, Outcome, UserError
 from harness.limits import Limits
+from harness.parcel import Content, Refusal, boot, packed, this_code
 from harness.past import Past
 from harness.places import PROJECT, Places
 from harness.progress import SilentProgress
@@ -171,14 +174,66 @@ def in_its_own_process(act: str, scheduler: str, folder: Path) -> "subprocess.Po
     )
 
 
-def test_what_a_worker_lacks_stops_the_run_in_one_line(
+def test_what_a_worker_cannot_do_costs_its_cell_only(
+    tmp_path: Path, places: Places, recorder: Recorder, cluster: LocalCluster
+) -> None:
+    orders = [order(tmp_path, recorder, name, PASSES) for name in ("lacks", "damaged", "good")]
+    (tmp_path / "fake-lacks" / "fake-qemu").unlink()
+    work = dispatcher(cluster, recorder, places)
+    damaged = tmp_path / "fake-damaged" / "vmlinux"
+    damaged.write_bytes(damaged.read_bytes() + b" of its own")
+    digest = digest_of(damaged, places)
+    engine = work._engine  # the way there is what breaks
+    assert isinstance(engine, Cluster)
+    engine._contents[digest] = engine._client.submit(same, b"other", key="damaged")
+    work.carry_out(orders)
+    cells = {cell.name: cell for cell in load(recorder.folder).cells}
+    assert {name: cell.outcome for name, cell in cells.items()} == {
+        "lacks": "HOST",
+        "damaged": "HOST",
+        "good": "PASS",
+    }
+    assert "fake-qemu is not installed" in cells["lacks"].reason
+    assert "vmlinux arrived damaged" in cells["damaged"].reason
+    assert [len(cells[name].host_failures) for name in ("lacks", "damaged")] == [1, 1]
+
+
+def test_what_cannot_be_kept_stops_the_run_in_one_line(
     tmp_path: Path, cluster: LocalCluster
 ) -> None:
-    process = in_its_own_process("lacks", cluster.scheduler_address, tmp_path)
+    process = in_its_own_process("bars", cluster.scheduler_address, tmp_path)
     said = process.communicate(timeout=60)
     assert process.returncode == Outcome.HOST.exit_code
-    assert "fake-qemu is not installed" in said[0]
+    assert "Is a directory" in said[0]
     assert (said[0].count("\n"), said[1]) == (1, "")
+
+
+def test_another_slqb_refuses_what_it_may_not_understand(
+    tmp_path: Path, recorder: Recorder
+) -> None:
+    one = order(tmp_path, recorder, "a", PASSES)
+    parcel = packed(one, "run", Content("vmlinux", ""), None)
+    refusal = boot(replace(parcel, code="0.0.9 (abc)"), (b"",), tmp_path)
+    assert isinstance(refusal, Refusal)
+    assert refusal.outcome == "HOST"
+    assert f"slqb is {this_code()} there, and 0.0.9 (abc) here" in refusal.text
+
+
+def test_a_cluster_without_workers_is_given_up(
+    places: Places, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Cluster(cluster.scheduler_address, places, "run")
+    gone: dict[str, object] = {"workers": {}}
+    client = engine._client
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "scheduler_info", lambda **_: gone)
+        patched.setattr("harness.cluster.ALONE", 0.2)
+        assert engine.rooms() == {}  # however long it is since anybody asked
+        time.sleep(0.3)
+        with pytest.raises(HostError, match="has had no worker for long"):
+            engine.rooms()
+    assert len(engine.rooms()) == 2
+    engine.close()
 
 
 def test_an_interrupt_ends_the_boots_of_the_workers(tmp_path: Path, cluster: LocalCluster) -> None:

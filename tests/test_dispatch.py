@@ -93,6 +93,10 @@ SPOILS = "echo no memory >&2; exit 1"
 SPOILT_THEN = f"if mkdir once 2>/dev/null; then {SPOILS}; fi; {PASS}"
 SPOILT_AGAIN = f"if mkdir once; then {FAIL}; elif mkdir twice; then {SPOILS}; fi; {PASS}"
 
+SPOILT_TWICE = (
+    f"if mkdir once; then {FAIL}; elif mkdir twice || mkdir thrice; then {SPOILS}; fi; {PASS}"
+)
+
 
 @pytest.mark.parametrize(
     ("act", "repeat", "outcomes", "flaky", "spoilt"),
@@ -107,6 +111,8 @@ SPOILT_AGAIN = f"if mkdir once; then {FAIL}; elif mkdir twice; then {SPOILS}; fi
         (SPOILT_THEN, 2, [], False, 1),
         (SPOILS, 2, [], False, 1),
         (SPOILT_AGAIN, 2, ["FAIL", "PASS"], True, 1),
+        (SPOILT_TWICE, 1, ["FAIL", "HOST"], False, 1),
+        (SPOILT_TWICE, 3, ["FAIL", "HOST", "PASS"], True, 1),
     ],
 )
 def test_what_failed_is_repeated_and_a_late_pass_is_none(
@@ -323,7 +329,7 @@ def cut_off(folder: Path) -> None:
     wanted = wanted_kernels(PLAN)[0]
     tools = Tools(places, Told(), recorder)
     job = Job(Source(PLAN, tools), wanted, TCG)
-    announce((wanted,), recorder)
+    announce((wanted,), PLAN, recorder)
 
     def fails(_job: Job) -> Job:
         raise BuildError("make was ended")

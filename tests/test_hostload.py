@@ -22,39 +22,39 @@ def even(ran: float, waited: float, seconds: int = 60) -> list[Sample]:
 
 
 def test_an_idle_guest_is_not_starved() -> None:
-    assert not starved(even(0.0, 0.0), 0, 60, cpus=4, cores=2)
+    assert not starved(even(0.0, 0.0), 0, 60, threads=4, cores=2)
 
 
 def test_a_busy_guest_with_its_share_is_not_starved() -> None:
-    assert not starved(even(1.0, 0.05), 0, 60, cpus=1, cores=2)
+    assert not starved(even(1.0, 0.05), 0, 60, threads=1, cores=2)
 
 
 def test_virtual_cpus_that_wait_for_each_other_are_not_starved() -> None:
-    assert not starved(even(2.0, 2.0), 0, 60, cpus=4, cores=2)
-    assert not starved(even(2.0, 6.0), 0, 60, cpus=8, cores=2)
+    assert not starved(even(2.0, 2.0), 0, 60, threads=4, cores=2)
+    assert not starved(even(2.0, 6.0), 0, 60, threads=8, cores=2)
 
 
 def test_a_guest_that_stands_in_line_is_starved() -> None:
-    assert starved(even(0.1, 0.9), 0, 60, cpus=1, cores=2)
-    assert starved(even(0.4, 3.6), 0, 60, cpus=4, cores=2)
+    assert starved(even(0.1, 0.9), 0, 60, threads=1, cores=2)
+    assert starved(even(0.4, 3.6), 0, 60, threads=4, cores=2)
 
 
 def test_only_the_time_asked_about_counts() -> None:
     good, bad = even(1.0, 0.0, 30), even(0.1, 0.9, 60)[30:]
     shifted = [Sample(one.at, 30 + one.ran, one.waited - 27) for one in bad]
-    assert not starved([*good, *shifted], 0, 29, cpus=1, cores=2)
-    assert starved([*good, *shifted], 30, 60, cpus=1, cores=2)
+    assert not starved([*good, *shifted], 0, 29, threads=1, cores=2)
+    assert starved([*good, *shifted], 30, 60, threads=1, cores=2)
 
 
 def test_a_moment_proves_nothing() -> None:
-    assert not starved(even(0.0, 0.9, 2), 0, 60, cpus=1, cores=2)
-    assert not starved([], 0, 60, cpus=1, cores=2)
+    assert not starved(even(0.0, 0.9, 2), 0, 60, threads=1, cores=2)
+    assert not starved([], 0, 60, threads=1, cores=2)
 
 
 def test_a_guest_that_was_stopped_is_starved() -> None:
     stopped = Sample(5.0, 0.0, 0.0, stopped=True)
-    assert starved([stopped], 0, 60, cpus=1, cores=2)
-    assert not starved([stopped], 10, 60, cpus=1, cores=2)
+    assert starved([stopped], 0, 60, threads=1, cores=2)
+    assert not starved([stopped], 10, 60, threads=1, cores=2)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from harness.record import (
     SCHEMA,
     STORE,
     CellRecord,
+    KernelRecord,
     Recorder,
     RunRecord,
     begin,
@@ -27,6 +28,8 @@ from harness.record import (
     outcome_of,
     runs,
 )
+
+KERNEL = KernelRecord(name="k", image="k/vmlinux", image_sha256="0" * 64)
 
 
 def begun(places: Places) -> Recorder:
@@ -60,11 +63,11 @@ def test_changes_are_on_disk_at_once(places: Places) -> None:
     recorder.add(cell("a"))
     recorder.add(cell("b"))
     recorder.cell("b", status="finished", outcome="PASS", seconds=1.5)
-    recorder.on_host(accelerator="tcg")
+    recorder.add(KERNEL)
     recorder.update(outcome="PASS")
     assert on_disk(recorder) == recorder.record
     assert [one.outcome for one in on_disk(recorder).cells] == [None, "PASS"]
-    assert on_disk(recorder).host.accelerator == "tcg"
+    assert on_disk(recorder).kernels == (KERNEL,)
 
 
 def test_threads_do_not_lose_each_others_changes(places: Places) -> None:

@@ -114,13 +114,27 @@ def outcomes(recorder: Recorder) -> dict[str, str | None]:
 def stop_all(folder: Path) -> None:
     recorder = begun(folder)
     slow = trial(folder, recorder, "slow", PASSES, "exec sleep 60")
-    missing = trial(folder, recorder, "missing", PASSES)
-    (folder / "fake-missing" / "fake-qemu").unlink()
+    barred = trial(folder, recorder, "barred", PASSES)
+    (recorder.folder / "barred" / "console.log").mkdir(parents=True)
     began = time.monotonic()
-    with pytest.raises(HostError, match="not installed"):
-        boot_all([(slow, TCG), (missing, TCG)], recorder, QUIET, 2)
+    with pytest.raises(IsADirectoryError):
+        boot_all([(slow, TCG), (barred, TCG)], recorder, QUIET, 2)
     assert time.monotonic() - began < 20
-    assert outcomes(recorder) == {"slow": None, "missing": None}  # cut off is not judged
+    assert outcomes(recorder) == {"slow": None, "barred": None}  # cut off is not judged
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_boot_that_the_host_cannot_do_costs_the_others_nothing(
+    tmp_path: Path, recorder: Recorder, jobs: int
+) -> None:
+    missing = trial(tmp_path, recorder, "missing", PASSES)
+    (tmp_path / "fake-missing" / "fake-qemu").unlink()
+    later = trial(tmp_path, recorder, "later", FAILS)
+    boot_all([(missing, TCG), (later, TCG)], recorder, QUIET, jobs)
+    assert outcomes(recorder) == {"missing": "HOST", "later": "FAIL"}
+    [first, _] = load(recorder.folder).cells
+    assert "is not installed" in first.reason
+    assert len(first.host_failures) == 1
 
 
 def test_what_stops_one_boot_stops_all(tmp_path: Path) -> None:
@@ -186,6 +200,28 @@ def test_a_record_says_how_the_work_ended(
     places: Places, error: BaseException, end: tuple[str, str, str]
 ) -> None:
     assert closed(places, raising(error)) == end
+
+
+@pytest.mark.parametrize(
+    ("cells", "end"), [((), "HOST"), (("PASS", None), "HOST"), (("PASS", "CRASH", "FAIL"), "CRASH")]
+)
+@pytest.mark.parametrize("error", [HostError("disk full"), OSError(28, "No space left")])
+def test_what_was_found_before_the_host_gave_up_counts_for_more(
+    places: Places, cells: tuple[str | None, ...], end: str, error: Exception
+) -> None:
+    def work(recorder: Recorder) -> None:
+        for number, outcome in enumerate(cells):
+            one = CellRecord(name=f"c{number}", kernel="k", machine="m", topology="up")
+            recorder.add(one.model_copy(update={"outcome": outcome, "status": "running"}))
+        raise error
+
+    with pytest.raises(HostError) as raised, recorded(places, ("slqb",), 1, SLQB) as recorder:
+        work(recorder)
+    record = load(runs(places)[-1])
+    assert (record.outcome, raised.value.outcome.name) == (end, end)
+    assert record.exit_code == Outcome[end].exit_code
+    assert {cell.status for cell in record.cells} <= {"stopped"}
+    assert bool(getattr(raised.value, "__notes__", ())) == (end == "CRASH")
 
 
 def test_work_that_was_done_keeps_its_outcome(places: Places) -> None:

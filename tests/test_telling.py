@@ -8,7 +8,7 @@ import pytest
 from harness import record
 from harness.accelerator import TCG, Accelerator
 from harness.cli.telling import lines
-from harness.errors import TreeError, UserError
+from harness.errors import HostError, TreeError, UserError
 from harness.places import Places
 from harness.record import CellRecord, Recorder
 from harness.session import recorded
@@ -46,7 +46,7 @@ def test_what_is_wrong_with_a_tree_leaves_one(places: Places) -> None:
 
 
 def test_a_fault_of_the_host_closes_the_record(places: Places) -> None:
-    with pytest.raises(OSError, match="boom"), recorded(places, ("slqb",), 1, SLQB):
+    with pytest.raises(HostError, match="boom"), recorded(places, ("slqb",), 1, SLQB):
         raise OSError("boom")
     [found] = [record.load(folder) for folder in record.runs(places)]
     assert (found.status, found.outcome, found.reason) == ("finished", "HOST", "boom")

@@ -188,7 +188,8 @@ def answer(argv: Sequence[str]) -> int:
         child.end_all()
         return _say("interrupted", Outcome.INTERRUPTED)
     except HarnessError as error:
-        return _say(str(error), error.outcome)
+        notes = getattr(error, "__notes__", ())
+        return _say("\n".join((str(error), *notes)), error.outcome)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return Outcome.USAGE.exit_code

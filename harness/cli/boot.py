@@ -2,7 +2,7 @@
 """slqb boot: one kernel on one topology."""
 
 import shlex
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ from harness.asked import Asked
 from harness.boot import command as qemu_command
 from harness.cases import guest_cases, mentioned, refuse
 from harness.cli import App, completion
-from harness.cli.options import accel_from, asked_from, asking, booting, slqb_path
-from harness.cli.telling import tell
+from harness.cli.options import accel_from, asked_from, asking, booting
+from harness.cli.telling import in_record, tell
 from harness.dispatch import boot_all
 from harness.engine import Order
 from harness.errors import Outcome
 from harness.image import check_initramfs, check_kernel
 from harness.keeping import keep_kernel
+from harness.limits import said
 from harness.machine import Machine, fitted, load_machine
 from harness.record import CellRecord, Recorder
-from harness.session import recorded
 from harness.topology import load_topology
 from harness.trial import Trial, limits_on
 
@@ -76,14 +76,11 @@ def command(app: App, /, **options: Any) -> Outcome:
     if options["dry_run"]:
         click.echo(shlex.join(qemu_command(trial.request, accelerator)))
         return Outcome.PASS
+    qemu_version(machine.emulator)
     app.progress.note(str(accelerator))
-    with recorded(app.places, tuple(sys.argv), asked.seed, slqb_path()) as recorder:
-        recorder.on_host(
-            qemu=qemu_version(machine.emulator),
-            accelerator=accelerator.name,
-            accelerator_reason=accelerator.reason,
-        )
-        kept = _kept(app, recorder, trial)
+    with in_record(app.places, asked.seed, as_json=options["json"]) as recorder:
+        limits = said(options["deadline"], options["silence"])
+        kept = _kept(app, recorder, trial, limits)
         order = Order(kept, accelerator)
         verdicts = boot_all([order], recorder, app.progress, app.places, jobs=1)
         verdict = verdicts[trial.name]
@@ -101,7 +98,7 @@ def _check_files(kernel: Path, initramfs: Path | None, machine: Machine, asked: 
         raise refuse(asked.case, guest_cases())
 
 
-def _kept(app: App, recorder: Recorder, trial: Trial) -> Trial:
+def _kept(app: App, recorder: Recorder, trial: Trial, limits: Mapping[str, float]) -> Trial:
     """The same trial with the files of the record."""
     kept = keep_kernel(
         recorder,
@@ -119,6 +116,7 @@ def _kept(app: App, recorder: Recorder, trial: Trial) -> Trial:
             topology=trial.topology.name,
             folder=trial.name,
             asked=trial.asked,
+            limits=limits,
         )
     )
     return trial.moved(kept.image, kept.initramfs, recorder.folder / trial.name)

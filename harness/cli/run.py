@@ -7,22 +7,20 @@ the one `--matrix` comes from: a habit in the config file does not change a matr
 for on the command line.
 """
 
-import sys
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from harness.cli import App, completion
-from harness.cli.options import accel_from, asked_from, asking, booting, names, of_tree, slqb_path
-from harness.cli.telling import tell
+from harness.cli.options import accel_from, asked_from, asking, booting, names, of_tree
+from harness.cli.telling import in_record, tell
 from harness.engine import Engine
 from harness.errors import Outcome, UserError
 from harness.matrix import Plan, wanted_kernels
 from harness.matrixfile import MOST_REPEATS, load_matrix
 from harness.record import Recorder
 from harness.run import Tools, carry_out, dry_run
-from harness.session import recorded
 from harness.tree import check_tree
 
 ENGINES = ("local", "dask")
@@ -107,7 +105,7 @@ def command(ctx: click.Context, /, **options: Any) -> Outcome:
     wanted_kernels(plan)
     check_tree(plan.tree, app.places)
     app.progress.note(f"seed: {plan.asked.seed}")
-    with recorded(app.places, tuple(sys.argv), plan.asked.seed, slqb_path()) as recorder:
+    with in_record(app.places, plan.asked.seed, as_json=options["json"]) as recorder:
         engine = _engine(options, app, recorder)
         carry_out(plan, Tools(app.places, app.progress, recorder, engine))
     return tell(recorder, as_json=options["json"])

@@ -1,27 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0
 """How a finished run is told: what went wrong, one line of verdict, where the record lies."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from harness.errors import Outcome
+from harness.cli.options import slqb_path
+from harness.errors import HarnessError, Outcome
 from harness.measure import Measure
+from harness.places import Places
 from harness.record import CellRecord, Recorder, RunRecord, outcome_of
 from harness.repro import SCRIPT
+from harness.session import recorded
 
 MANY = 8
+
+
+@contextmanager
+def in_record(places: Places, seed: int, *, as_json: bool) -> Iterator[Recorder]:
+    """A record of the block; with `--json` it is told however the block ends."""
+    recorder: Recorder | None = None
+    try:
+        with recorded(places, tuple(sys.argv), seed, slqb_path()) as recorder:
+            yield recorder
+    except (HarnessError, KeyboardInterrupt):
+        if as_json and recorder and recorder.folder.is_dir():
+            click.echo(_json(recorder.record))
+        raise
 
 
 def tell(recorder: Recorder, *, as_json: bool) -> Outcome:
     """Print the result of a run that just ended."""
     record = recorder.record
     if as_json:
-        click.echo(record.model_dump_json(indent=1, by_alias=True))
+        click.echo(_json(record))
     else:
         click.echo("\n".join([*lines(record, recorder.folder), f"record: {recorder.folder}"]))
     return outcome_of(record)
+
+
+def _json(record: RunRecord) -> str:
+    return record.model_dump_json(indent=1, by_alias=True)
 
 
 def lines(record: RunRecord, folder: Path, *, every: bool = False) -> Iterator[str]:

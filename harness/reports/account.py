@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Everything a report is made of: a run's record, what matters of its consoles, repeating it."""
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,15 @@ from pathlib import Path
 
 from harness.boot import CONSOLE_LOG
 from harness.errors import Outcome
-from harness.record import CaseRecord, CellRecord, ComplaintRecord, KernelRecord, RunRecord, load
+from harness.record import (
+    CaseRecord,
+    CellRecord,
+    ComplaintRecord,
+    KernelRecord,
+    RunRecord,
+    host_of,
+    load,
+)
 from harness.reports.excerpt import BAD, Excerpt, excerpt_of
 from harness.repro import repeat
 
@@ -38,6 +47,22 @@ def standing(cell: CellRecord) -> Standing:
 def is_bad(case: CaseRecord) -> bool:
     """Whether a test failed, or began and was never heard of again."""
     return case.status in BAD
+
+
+def tests_of(cell: CellRecord) -> tuple[CaseRecord, ...]:
+    """What came of its tests; one that failed in a boot that the host spoilt, nobody knows."""
+    if standing(cell) is not Standing.UNKNOWN:
+        return cell.cases
+    return tuple(_unknown(case) if is_bad(case) else case for case in cell.cases)
+
+
+def _unknown(case: CaseRecord) -> CaseRecord:
+    said = f"the host spoilt the boot, which said: {case.reason or 'not ok'}"
+    return (
+        case
+        if case.status == "missing"
+        else case.model_copy(update={"status": "missing", "reason": said})
+    )
 
 
 @dataclass(frozen=True)
@@ -96,10 +121,15 @@ def complaints(cell: CellRecord) -> Iterator[ComplaintRecord]:
     return (one for one in cell.complaints if not one.expected)
 
 
+def kind_of(complaint: ComplaintRecord) -> str:
+    """What makes two complaints the same: numbers differ from boot to boot."""
+    return f"{complaint.kind} {re.sub(r'0x[0-9a-f]+|[0-9a-f]{8,}|[0-9]+', 'N', complaint.headline)}"
+
+
 def facts(account: Account, cell: CellRecord) -> Iterator[tuple[str, str]]:
     """What is worth to know about a boot, by name; what is not known is not there."""
     record, kernel = account.record, account.kernel(cell)
-    host = record.host
+    host = host_of(record, cell)
     every = (
         ("kernel", cell.kernel),
         ("release", kernel.release if kernel else ""),
