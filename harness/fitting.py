@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from harness.asked import Asked
 from harness.config import request
-from harness.machine import Machine, unfit
+from harness.machine import Machine, uncountable, unfit
 from harness.topology import Topology
 
 
@@ -28,8 +28,8 @@ def misfits(
         yield f"a kernel without SMP runs one CPU, {topology.name} has {cpus}"
     elif nodes > 1 and "NUMA" in lacks:
         yield f"a kernel without NUMA knows one node, {topology.name} has {nodes}"
-    if cpus > 1 and asked.icount:
-        yield f"instructions are counted on one CPU, {topology.name} has {cpus}"
+    if asked.icount and (reason := uncountable(machine, topology)):
+        yield reason
     if (topology.plugged_mib or topology.spare_mib) and "MEMORY_HOTPLUG" in lacks:
         yield f"{topology.name} has memory to be put online, the kernel cannot"
     if reason := unfit(machine, topology):

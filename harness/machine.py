@@ -36,6 +36,8 @@ class Machine(catalogue.Entry):
     """Whether memory can be there that waits to be put online."""
     grows: bool = False
     """Whether CPUs and memory can come while it runs."""
+    irqsoff: bool = False
+    """Whether qemu/plugins/irqsoff.c knows how its CPU disables interrupts."""
     model: str
     """QEMU's -machine."""
     arguments: tuple[str, ...] = ()
@@ -97,6 +99,15 @@ def unfit(machine: Machine, topology: Topology) -> str:
     return ""
 
 
+def uncountable(machine: Machine, topology: Topology) -> str:
+    """Why instructions cannot be counted there (--icount); nothing if they can."""
+    if (cpus := topology.cpus + topology.spare_cpus) > 1:
+        return f"instructions are counted on one CPU, {topology.name} has {cpus}"
+    if not machine.irqsoff:
+        return f"how {machine.name} disables interrupts is not known to qemu/plugins/irqsoff.c"
+    return ""
+
+
 def fitted(machine: Machine, topology: Topology) -> Topology:
     """The shape in sizes that the machine can make: memory is rounded up."""
     step = machine.node_mib
@@ -122,11 +133,8 @@ def qemu_command(
     plugin: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """The whole command; the console is on its standard output and nothing else is."""
-    if icount and topology.cpus > 1:
-        raise UserError(
-            f"topology {topology.name!r} has {topology.cpus} CPUs; "
-            "instructions are counted (--icount) on one, as in topology 'up'"
-        )
+    if icount and (reason := uncountable(machine, topology)):
+        raise UserError(f"--icount: {reason}")
     if reason := unfit(machine, topology):
         raise UserError(reason)
     return (

@@ -92,6 +92,8 @@ def test_instructions_are_counted_on_one_cpu() -> None:
         wanted_kernels(plan(topologies=("up", "2n"), asked=asked))
     wanted = plan(topologies=("up", "2n"), asked=asked, only_possible=True)
     assert cells(wanted) == ["x86_64-slqb-lean-up"]
+    with pytest.raises(UserError, match=r"how ppc64 disables interrupts is not known"):
+        wanted_kernels(plan(archs=("x86_64", "ppc64"), topologies=("up",), asked=asked))
 
 
 def small_machine(folder: Path) -> str:
