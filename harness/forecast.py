@@ -4,11 +4,7 @@
 The boots are started by the very code that starts the real ones (packing.py), on a clock that jumps
 from one end to the next. Kernels are built one at a time, in the order given; a build takes the
 cores that boots leave it, one at least.
-
-    python -m harness.forecast --cores 8,16,32 RUN...
-
-plays records of runs on hosts of so many cores and compares the end with the lower bound, the
-longer of the longest boot and all work shared by all cores.
+harness/replay.py plays records of runs on hosts of other sizes.
 """
 
 from __future__ import annotations

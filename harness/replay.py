@@ -18,11 +18,12 @@ import click
 from harness.catalogue import read
 from harness.errors import HarnessError
 from harness.forecast import HERE, Load, Work, build_order, lower_bound, play
+from harness.machine import Machine, in_turns, load_machine
 from harness.outlook import task_of
 from harness.packing import Room
 from harness.places import Places
 from harness.progress import span
-from harness.record import TOPOLOGY, CellRecord, RunRecord, find_run
+from harness.record import MACHINE, TOPOLOGY, CellRecord, RunRecord, find_run, host_of
 from harness.record import load as load_record
 from harness.topology import Topology, load_topology
 
@@ -41,7 +42,7 @@ def loads_of(record: RunRecord, folder: Path) -> Iterator[Load]:
                 one.asked,
                 one.seconds,
                 counted=False,
-                in_turns="tcg,thread=single" in one.argv,
+                in_turns=in_turns(_machine(one, folder), host_of(record, one).accelerator),
             )
             for one in cells
         )
@@ -49,6 +50,12 @@ def loads_of(record: RunRecord, folder: Path) -> Iterator[Load]:
         spread = seconds > WARM
         work = Work(spread=seconds * record.host.cores) if spread else Work(steps=seconds)
         yield Load(kernel.name, work, tuple(tasks))
+
+
+def _machine(cell: CellRecord, folder: Path) -> Machine:
+    """As it was then."""
+    kept = folder / cell.folder / MACHINE
+    return read(kept, Machine) if kept.is_file() else load_machine(cell.machine)
 
 
 def _topology(cell: CellRecord, folder: Path) -> Topology:

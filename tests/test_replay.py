@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The scheduler played on recorded times: larger hosts are used well.
 
-tests/data/recorded/x86_64 is the record of a run on two cores (lean and debug on five shapes),
-without consoles and cases. The default matrix has four machines; here each takes its times.
+tests/data/recorded/default is the record of `slqb run --matrix default` on two cores, with kernels
+that needed no compiling, without its consoles and cases.
 """
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,27 +18,30 @@ from harness.places import PROJECT
 from harness.record import load
 from harness.replay import compare, loads_of, table
 
-RECORDED = Path(__file__).parent / "data" / "recorded" / "x86_64"
+RECORDED = Path(__file__).parent / "data" / "recorded" / "default"
 ENOUGH = 1.15
 SIZES = (8, 10, 12, 16, 20, 24, 32, 48, 64)
 
 
 def default_matrix() -> list[Load]:
-    """As many kernels as the default matrix has machines and configs."""
-    one = list(loads_of(load(RECORDED), RECORDED))
-    return [_of(machine, load) for machine in load_matrix("default").machines for load in one]
+    """Its kernels, with the times that they took."""
+    return list(loads_of(load(RECORDED), RECORDED))
 
 
-def _of(machine: str, load: Load) -> Load:
-    tasks = tuple(replace(task, name=f"{machine} {task.name}") for task in load.tasks)
-    return Load(f"{machine} {load.name}", load.build, tasks)
-
-
-def test_the_record_is_that_of_a_run() -> None:
+def test_the_record_is_that_of_the_default_matrix() -> None:
+    record, matrix = load(RECORDED), load_matrix("default")
+    assert {cell.asked.scale for cell in record.cells} == {matrix.scale}
+    assert {cell.name for cell in record.cells} == {
+        f"{machine}-{allocator}-{config}-{topology}"
+        for machine in matrix.machines
+        for config in matrix.configs
+        for allocator in matrix.allocators
+        for topology in matrix.topologies
+    }
     loads = default_matrix()
-    assert [len(load.tasks) for load in loads] == [5] * 8
-    assert all(task.known and task.seconds > 20 for load in loads for task in load.tasks)
-    assert all(1 < load.build.steps < 30 for load in loads)
+    assert [len(load.tasks) for load in loads] == [len(matrix.topologies)] * 8
+    assert all(task.known and task.seconds > 1 for load in loads for task in load.tasks)
+    assert all(0 < load.build.steps < 30 for load in loads)
 
 
 @pytest.mark.parametrize("cores", SIZES)
@@ -69,7 +71,7 @@ def test_the_command_shows_a_table() -> None:
         check=True,
     )
     head, *rows = done.stdout.splitlines()
-    assert head == "10 boots of 2 kernels"
+    assert head == "40 boots of 8 kernels"
     assert [row.split()[0] for row in rows] == ["8", "64"]
     assert rows == list(table(loads_of(load(RECORDED), RECORDED), (8, 64)))[1:]
     wrong = subprocess.run(
