@@ -32,8 +32,8 @@ SLQB = """\
 #!/bin/sh
 echo "$@" >> calls
 case "$1" in
-run) exit {status} ;;
-report) echo told > "$5"; exit {told} ;;
+run) [ -z "{run}" ] || echo '{{"name": "{run}"}}'; exit {status} ;;
+report) echo told > "$6"; exit {told} ;;
 esac
 """
 
@@ -144,8 +144,10 @@ def test_both_keep_what_the_script_leaves() -> None:
     artifacts = gitlab[".matrix"]["artifacts"]
     assert (artifacts["when"], artifacts["paths"]) == ("always", ["report"])
     assert artifacts["reports"]["junit"] == "report/junit.xml"
-    for system in (workflow["jobs"]["matrix"]["env"], gitlab["variables"]):
-        assert system["SLQB_CACHE"].endswith("/.cache/slqb")
+    assert gitlab["variables"]["SLQB_CACHE"].endswith("/.cache/slqb")
+    for job in workflow["jobs"].values():
+        said = [one["run"] for one in steps(job) if "GITHUB_ENV" in one.get("run", "")]
+        assert "SLQB_CACHE=$GITHUB_WORKSPACE/.cache/slqb" in said[0]
     assert "/.cache/" in (PROJECT / ".gitignore").read_text().split()
 
 
@@ -158,10 +160,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_matrix(project: Path, *words: str, status: int = 0, told: int = 0) -> int:
+def run_matrix(
+    project: Path, *words: str, status: int = 0, told: int = 0, run: str = "20260101-000000"
+) -> int:
     slqb = project / ".venv" / "bin" / "slqb"
     slqb.parent.mkdir(parents=True)
-    slqb.write_text(SLQB.format(status=status, told=told))
+    slqb.write_text(SLQB.format(status=status, told=told, run=run))
+    slqb.with_name("python").symlink_to(sys.executable)
     slqb.chmod(0o755)
     argv = (str(project / ".ci" / "matrix"), *words)
     return subprocess.run(argv, cwd="/", check=False, capture_output=True).returncode
@@ -172,13 +177,18 @@ def test_the_script_reports_whatever_came_of_the_run(project: Path, status: int)
     (project / "report").mkdir()
     (project / "report" / "old").touch()
     assert run_matrix(project, "smoke", "--jobs", "2", status=status) == status
-    assert sorted(one.name for one in (project / "report").iterdir()) == sorted(REPORTS)
+    found = sorted(one.name for one in (project / "report").iterdir())
+    assert found == sorted((*REPORTS, "result.json"))
     calls = (project / "calls").read_text().splitlines()
-    assert calls[:2] == ["set up", "run --matrix smoke --jobs 2"]
+    assert calls[:2] == ["set up", "run --json --matrix smoke --jobs 2"]
+    assert all(call.startswith("report 20260101-000000 --format ") for call in calls[2:])
 
 
-def test_a_mistake_of_use_does_not_report_the_run_before(project: Path) -> None:
-    assert run_matrix(project, "nosuch", status=2) == 2
+@pytest.mark.parametrize(("status", "end"), [(2, 2), (8, 8), (0, 8)])
+def test_a_run_that_did_not_begin_does_not_report_the_one_before(
+    project: Path, status: int, end: int
+) -> None:
+    assert run_matrix(project, "nosuch", status=status, run="") == end
     assert not list((project / "report").iterdir())
 
 
