@@ -127,7 +127,7 @@ def newer(runs: Path, *, name: str = "20270101-000000", outcome: str = "PASS") -
     [
         ("PASS", 0, "PASS: 1 newly passing, "),
         ("CRASH", 1, "FAIL: 2 newly failing, "),
-        ("HOST", 8, "HOST: 3 not known any more"),
+        ("HOST", 8, "HOST: 3 not known"),
     ],
 )
 def test_the_exit_status_of_a_comparison(

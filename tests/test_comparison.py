@@ -9,7 +9,7 @@ from harness.errors import Outcome
 from harness.record import CaseRecord, CellRecord, RunRecord
 from harness.reports.account import Account, account_of
 from harness.reports.comparison import Change, Comparison, as_data, as_text, compare
-from tests.accounts import a_case, a_cell, a_run, flaky, real
+from tests.accounts import a_case, a_cell, a_complaint, a_run, flaky, real
 
 
 def changes(found: Comparison) -> list[tuple[Change, str, str]]:
@@ -23,7 +23,13 @@ def of(now: CellRecord | None, before: CellRecord | None) -> Comparison:
     return compare(*(Account(run, Path()) for run in runs))
 
 
+def oops(*headlines: str) -> CellRecord:
+    """A boot whose kernel complained of all that."""
+    return a_cell(outcome="CRASH", complaints=tuple(map(a_complaint, headlines)))
+
+
 GOOD, BAD = a_cell(), a_cell(outcome="CRASH", reason="oops")
+FAILS = a_cell(outcome="FAIL")
 HOST, FLAKY = a_cell(outcome="HOST"), flaky(cases=(a_case(),))
 
 
@@ -44,8 +50,16 @@ HOST, FLAKY = a_cell(outcome="HOST"), flaky(cases=(a_case(),))
         (GOOD, GOOD, None, Outcome.PASS),
         (BAD, BAD, None, Outcome.PASS),
         (FLAKY, FLAKY, None, Outcome.PASS),
-        (HOST, HOST, None, Outcome.PASS),
+        (HOST, HOST, Change.UNKNOWN, Outcome.HOST),
+        (None, HOST, Change.UNKNOWN, Outcome.HOST),
         (HOST, GOOD, None, Outcome.PASS),
+        (FAILS, BAD, Change.FAILING, Outcome.FAIL),
+        (FAILS, a_cell(outcome="TIMEOUT"), Change.FAILING, Outcome.FAIL),
+        (BAD, FAILS, None, Outcome.PASS),
+        (oops("BUG: at 0x10"), oops("BUG: at 0x20"), None, Outcome.PASS),
+        (oops("BUG: at 0x10"), oops("BUG: at 0x20", "WARNING: x"), Change.FAILING, Outcome.FAIL),
+        (oops("BUG: a", "WARNING: x"), oops("WARNING: x"), None, Outcome.PASS),
+        (FLAKY, flaky("m-k-2n", "CRASH", cases=(a_case(),)), Change.FLAKY, Outcome.FAIL),
     ],
 )
 def test_what_becomes_of_a_boot(
@@ -54,6 +68,11 @@ def test_what_becomes_of_a_boot(
     found = of(now, before)
     assert changes(found) == ([(change, "m-k-2n", "")] if change else [])
     assert found.outcome is outcome
+
+
+def test_what_the_kernel_complains_of_anew_is_told() -> None:
+    found = of(oops("BUG: a", "WARNING: x"), oops("WARNING: x"))
+    assert any("; new: BUG: a" in line for line in as_text(found))
 
 
 def boot_with(status: str | None, *, flaky_boot: bool = False) -> CellRecord:
@@ -134,10 +153,14 @@ def test_a_test_is_not_slow_where_the_guest_waited_for_the_host(tmp_path: Path) 
 def test_no_times_are_compared_of_hosts_that_differ(tmp_path: Path, what: str) -> None:
     now, before = timed(tmp_path, "b", 9.0), timed(tmp_path, "a", 1.0)
     host = now.record.host.model_copy(update={what: "other"})
-    moved = Account(now.record.model_copy(update={"host": host}), now.folder, now.excerpts)
-    found = compare(moved, before)
-    assert not found.differences
-    assert any(line.startswith("times not compared: ") for line in as_text(found))
+    [cell] = now.record.cells
+    elsewhere = {"cells": (cell.model_copy(update={"host": host}),)}
+    for changes_of in ({"host": host}, elsewhere):  # of the run, in old records; of the boot
+        moved = Account(now.record.model_copy(update=changes_of), now.folder, now.excerpts)
+        found = compare(moved, before)
+        assert not found.differences
+        assert list(found.untimed.values()) == [("m-k-2n",)]
+        assert any(line.startswith("times not compared: ") for line in as_text(found))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,15 @@ def test_the_rate_is_that_of_failures_among_boots() -> None:
     assert (found.runs, found.boots, found.flakes[0].rate) == (5, 5, 0.4)
 
 
+def test_the_runs_where_it_failed_are_told_in_their_order() -> None:
+    first, second, third, fourth = runs("CRASH", "PASS", "CRASH", "PASS")
+    other = [image(one, "1" * 64) for one in (second, third)]
+    [flake] = flakes([image(first, "0" * 64), *other, image(fourth, "0" * 64)]).flakes
+    assert flake.runs == ("r0", "r2")
+    again = [image(third, "1" * 64), first, image(second, "1" * 64), fourth]
+    assert flakes(again).flakes[0].runs == ("r2", "r0")  # as they come, whatever the kernel
+
+
 def test_what_always_fails_is_no_flake() -> None:
     assert flakes(runs("CRASH", "CRASH")).flakes == ()
 

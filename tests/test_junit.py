@@ -3,7 +3,7 @@
 
 from functools import cache
 from pathlib import Path
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 import pytest
 import xmlschema
@@ -88,8 +88,11 @@ def test_a_boot_without_tests_is_an_error(tmp_path: Path, outcome: str | None) -
 
 
 def test_what_the_host_spoilt_is_an_error_whatever_its_tests_said(tmp_path: Path) -> None:
-    root = of(tmp_path, a_cell(outcome="HOST", cases=(a_case(status="missing"), a_case("a.b"))))
-    assert [one.get("type") for one in root.iter("error")] == ["missing", "host"]
+    cases = (a_case(status="missing"), a_case("a.b"), a_case("a.c", "fail", "stalled"))
+    root = of(tmp_path, a_cell(outcome="HOST", cases=cases))
+    assert [one.get("type") for one in root.iter("error")] == ["missing", "missing", "host"]
+    assert not list(root.iter("failure"))
+    assert "the host spoilt the boot, which said: stalled" in tostring(root).decode()
 
 
 def test_a_boot_that_failed_with_no_failed_test_is_no_pass(tmp_path: Path) -> None:

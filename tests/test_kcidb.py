@@ -77,8 +77,12 @@ def test_each_status(tmp_path: Path, status: str, told: str) -> None:
 
 @pytest.mark.parametrize("outcome", ["HOST", "INTERRUPTED", None])
 def test_what_nobody_knows_is_missing_and_nothing_else(tmp_path: Path, outcome: str | None) -> None:
-    [boot] = boots(made(tmp_path, a_cell(outcome=outcome)))
-    assert boot["status"] == "MISS"
+    cases = (a_case(status="fail"), a_case("a.b"))
+    cell = a_cell(outcome=outcome, cases=cases, complaints=(a_complaint(path="slabtest.one"),))
+    data = made(tmp_path, cell)
+    assert [test["status"] for test in data["tests"]] == ["MISS", "ERROR", "PASS"]
+    assert "issues" not in data
+    assert "incidents" not in data
 
 
 def test_a_flaky_boot_failed(tmp_path: Path) -> None:
@@ -98,6 +102,12 @@ def test_names_that_the_schema_does_not_take_are_made_to_fit(tmp_path: Path) -> 
     cases = (a_case("a b.c/d", reason=f"{NASTY}\0"), a_case("e..f"))
     paths = [test["path"] for test in made(tmp_path, a_cell(cases=cases))["tests"]]
     assert paths == ["slqb.boot", "slqb.a_b.c_d", "slqb.e._.f"]
+
+
+def test_every_test_has_an_id_of_its_own(tmp_path: Path) -> None:
+    cases = (a_case("boot"), a_case("a.b"), a_case("a.b", "fail"))
+    tests = made(tmp_path, a_cell(outcome="FAIL", cases=cases))["tests"]
+    assert len({test["id"] for test in tests}) == len(tests) == 4
 
 
 def test_no_excerpt_is_longer_than_allowed(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_how_to_repeat_it() -> None:
     [command] = [words(one) for one in _boot(parsed(real()), 3).cssselect("pre.command")]
     assert command == (
         "slqb run --tree debian:6.1 --arch x86_64 --config debug --allocator slqb --topology 4n "
-        "--suite all --seed 2245435115 --scale quick --trim-ms 200 --case user.failslab"
+        "--accel tcg --suite all --seed 2245435115 --scale quick --trim-ms 200 --case user.failslab"
     )
 
 

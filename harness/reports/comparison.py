@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """A run against another: what newly fails, passes, is flaky or slow, and what no longer runs.
 
-Boots are matched by name, tests by boot and path. What the newer run does not know (the host spoilt
-a boot, the run was cut off) is said, and is neither good nor bad.
+Boots are matched by name, tests by boot and path. A boot that failed before and now fails worse, or
+with a complaint of the kernel that it did not have, newly fails as well. What the newer run does
+not know (the host spoilt a boot, the run was cut off) is said, and is neither good nor bad,
+whatever the older one knew.
 
 Times are noisy, and more so under an emulator on a shared host. So a boot is compared by the
 processor time of its guest, where both runs know it, and not by the clock; a test, for which there
@@ -14,13 +16,22 @@ told, and is no failure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from harness.errors import Outcome
-from harness.record import CaseRecord, CellRecord, RunRecord
-from harness.reports.account import Account, Standing, is_bad, standing, why
+from harness.record import CaseRecord, CellRecord, HostRecord, host_of
+from harness.reports.account import (
+    Account,
+    Standing,
+    complaints,
+    is_bad,
+    kind_of,
+    standing,
+    why,
+)
 from harness.reports.excerpt import Excerpt
+from harness.verdict import worst
 
 BOOT_RATIO, BOOT_FLOOR = 2.0, 10.0
 TEST_RATIO, TEST_FLOOR = 3.0, 2.0
@@ -40,9 +51,12 @@ class Change(Enum):
     FLAKY = "newly flaky"
     PASSING = "newly passing"
     SLOW = "newly slow"
-    UNKNOWN = "not known any more"
+    UNKNOWN = "not known"
     GONE = "no longer run"
     NEW = "new"
+
+
+FAILED = {Standing.BAD: Change.FAILING, Standing.FLAKY: Change.FLAKY}
 
 
 @dataclass(frozen=True)
@@ -64,8 +78,8 @@ class Comparison:
     run: str
     against: str
     differences: tuple[Difference, ...]
-    untimed: str = ""
-    """Why no times were compared."""
+    untimed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Why no times were compared, and of which boots."""
     crowded: tuple[str, ...] = ()
     """Boots whose tests' times were not compared."""
 
@@ -86,8 +100,8 @@ def compare(now: Account, before: Account) -> Comparison:
     olds = {cell.name: cell for cell in before.record.cells}
     news = {cell.name: cell for cell in now.record.cells}
     reasons = {one.name: one.reason for one in now.record.left_out}
-    untimed = _untimed(now.record, before.record)
     differences: list[Difference] = []
+    untimed: dict[str, tuple[str, ...]] = {}
     crowded: list[str] = []
     for name in dict.fromkeys((*news, *olds)):
         old, new = olds.get(name), news.get(name)
@@ -95,11 +109,13 @@ def compare(now: Account, before: Account) -> Comparison:
         if old is None or new is None:
             continue
         differences += _tests(old, new)
-        if not untimed:
-            differences += _slow_boot(old, new)
-        if not untimed and _crowded(old, new):
+        if reason := _untimed(host_of(before.record, old), host_of(now.record, new)):
+            untimed[reason] = (*untimed.get(reason, ()), name)
+            continue
+        differences += _slow_boot(old, new)
+        if _crowded(old, new):
             crowded.append(name)
-        elif not untimed:
+        else:
             differences += _slow_tests(old, new, before.excerpt(old), now.excerpt(new))
     return Comparison(
         now.record.name, before.record.name, tuple(differences), untimed, tuple(crowded)
@@ -113,20 +129,34 @@ def _boots(
     now = why(new) if new is not None else f"left out: {left_out}" if left_out else ABSENT
     was, is_ = (None if one is None else standing(one) for one in (old, new))
     change = _change(was, is_)
+    if old is not None and new is not None and change is None and is_ in FAILED:
+        if fresh := _fresh(old, new):
+            change, now = FAILED[is_], f"{now}; new: {', '.join(fresh)}"
+        elif _worse(old, new):
+            change = FAILED[is_]
     if change is not None:
         yield Difference(change, name, "", before, now)
 
 
+def _fresh(old: CellRecord, new: CellRecord) -> list[str]:
+    """What the kernel complained of that it did not complain of before."""
+    known = {kind_of(one) for one in complaints(old)}
+    found = {kind_of(one): one.headline for one in complaints(new)}
+    return [headline for kind, headline in found.items() if kind not in known]
+
+
+def _worse(old: CellRecord, new: CellRecord) -> bool:
+    return worst((Outcome[str(old.outcome)], Outcome[str(new.outcome)])).name != old.outcome
+
+
 def _change(was: Standing | None, is_: Standing | None) -> Change | None:
     """What it is that happened to a boot; None stands for one that is not there."""
-    if was is is_:
-        return None
-    if is_ is Standing.BAD:
-        return Change.FAILING
-    if is_ is Standing.FLAKY:
-        return Change.FLAKY
     if is_ is Standing.UNKNOWN:
         return Change.UNKNOWN
+    if was is is_:
+        return None
+    if is_ in FAILED:
+        return FAILED[is_]
     if is_ is None:
         return Change.GONE
     if was is None:
@@ -178,13 +208,13 @@ def _said(case: CaseRecord | None) -> str:
     return f"{case.status}: {case.reason}" if case.reason else case.status
 
 
-def _untimed(now: RunRecord, before: RunRecord) -> str:
-    """Why times cannot be compared at all."""
+def _untimed(before: HostRecord, now: HostRecord) -> str:
+    """Why the times of a boot cannot be compared at all."""
     pairs = {
-        "accelerator": (before.host.accelerator, now.host.accelerator),
-        "QEMU": (before.host.qemu, now.host.qemu),
-        "processors": (before.host.cores, now.host.cores),
-        "host": (before.host.machine, now.host.machine),
+        "accelerator": (before.accelerator, now.accelerator),
+        "QEMU": (before.qemu, now.qemu),
+        "processors": (before.cores, now.cores),
+        "host": (before.machine, now.machine),
     }
     told = (f"{name} {old} and {new}" for name, (old, new) in pairs.items() if old != new)
     return ", ".join(told)
@@ -245,10 +275,9 @@ def as_text(comparison: Comparison) -> Iterator[str]:
         if found := comparison.of(change):
             yield f"{change.value}:"
             yield from _lines(found)
-    if comparison.untimed:
-        yield f"times not compared: {comparison.untimed}"
-    else:
-        yield RULE
+    yield RULE
+    for reason, cells in comparison.untimed.items():
+        yield f"times not compared: {reason} (of {_some(cells)})"
     if comparison.crowded:
         yield f"tests' times not compared, the host was busier: {_some(comparison.crowded)}"
     yield _sums(comparison)
@@ -301,7 +330,7 @@ def as_data(comparison: Comparison) -> dict[str, object]:
         "outcome": comparison.outcome.name,
         "exit_code": comparison.outcome.exit_code,
         "rule": RULE,
-        "untimed": comparison.untimed,
+        "untimed": {reason: list(cells) for reason, cells in comparison.untimed.items()},
         "crowded": list(comparison.crowded),
         "counts": {change.name.lower(): len(comparison.of(change)) for change in Change},
         "differences": [

@@ -53,6 +53,8 @@ class Flake:
 
 @dataclass
 class _Tally:
+    order: list[str] = field(default_factory=list)
+    """The runs as they came."""
     sums: dict[Key, Sum] = field(default_factory=dict)
     runs: dict[Key, list[str]] = field(default_factory=dict)
 
@@ -79,6 +81,7 @@ def flakes(records: Iterable[RunRecord]) -> Flakes:
     tally, runs, boots = _Tally(), 0, 0
     for record in records:
         runs += 1
+        tally.order.append(record.name)
         kernels = {kernel.name: kernel for kernel in record.kernels}
         for cell in record.cells:
             if cell.kernel in kernels:
@@ -115,7 +118,8 @@ def _found(tally: _Tally) -> Iterator[Flake]:
     for (cell, case), keys in by_name.items():
         failed = sum(tally.sums[key].failed for key in keys)
         boots = failed + sum(tally.sums[key].passed for key in keys)
-        runs = tuple(run for key in keys for run in tally.runs[key])
+        failing = {run for key in keys for run in tally.runs[key]}
+        runs = tuple(run for run in tally.order if run in failing)
         yield Flake(cell, case, failed, boots, len(keys), runs)
 
 

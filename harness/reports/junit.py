@@ -15,7 +15,16 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.errors import Outcome
 from harness.record import CaseRecord, CellRecord
-from harness.reports.account import Account, Standing, complaints, facts, is_bad, standing, why
+from harness.reports.account import (
+    Account,
+    Standing,
+    complaints,
+    facts,
+    is_bad,
+    standing,
+    tests_of,
+    why,
+)
 from harness.repro import failing
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -49,7 +58,7 @@ def _suite(account: Account, cell: CellRecord) -> TestSuite:
     suite.add_property("outcome", cell.outcome or cell.status)
     suite.add_property("flaky", "true" if cell.flaky else "false")
     suite.add_property("repeat", _legal(account.repeat(cell, failing(cell))))
-    cases = [_case(account, cell, case) for case in cell.cases]
+    cases = [_case(account, cell, case) for case in tests_of(cell)]
     cases += _nobodys(account, cell)
     told = any(one.is_error or one.is_failure for one in cases)
     if standing(cell) is Standing.UNKNOWN or (standing(cell) is not Standing.GOOD and not told):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,16 @@ from kcidb_io.schema import LATEST
 
 from harness.errors import Outcome, UserError
 from harness.record import CaseRecord, CellRecord, ComplaintRecord, KernelRecord
-from harness.reports.account import Account, Standing, complaints, facts, standing, why
+from harness.reports.account import (
+    Account,
+    Standing,
+    complaints,
+    facts,
+    kind_of,
+    standing,
+    tests_of,
+    why,
+)
 from harness.repro import failing
 
 ORIGIN = "slqb"
@@ -27,6 +37,7 @@ STATUS = {"pass": "PASS", "fail": "FAIL", "skip": "SKIP", "known": "DONE", "miss
 EXCERPT = 16384
 """The most that the schema allows."""
 UNBUILT = (Outcome.BUILD.name, Outcome.TREE.name)
+BOOT = "boot"
 Data = dict[str, Any]
 
 
@@ -103,24 +114,24 @@ class _Maker:
         """A boot, and what ran in it."""
         if cell.outcome in UNBUILT:
             return
-        boot = self._test(cell, "boot") | {"status": _boot_status(cell)}
+        boot = self._test(cell, BOOT) | {"status": _boot_status(cell)}
         found = self._account.excerpt(cell)
         boot |= {"duration": cell.seconds, "comment": _clean(why(cell))}
         boot["misc"] = dict(facts(self._account, cell)) | self._misc(cell)
         if standing(cell) is not Standing.GOOD and found.length:
             boot["log_excerpt"] = _clean(found.text())[-EXCERPT:]
         yield boot
-        for case in cell.cases:
-            yield self._case(cell, case)
+        for mark, case in _marked(cell):
+            yield self._case(cell, case, mark)
 
     def _misc(self, cell: CellRecord) -> Data:
         tries = [one.model_dump() for one in cell.attempts]
         again = self._account.repeat(cell, failing(cell))
         return {"outcome": cell.outcome, "flaky": cell.flaky, "attempts": tries, "repeat": again}
 
-    def _case(self, cell: CellRecord, case: CaseRecord) -> Data:
+    def _case(self, cell: CellRecord, case: CaseRecord, mark: str) -> Data:
         found = self._account.excerpt(cell)
-        made = self._test(cell, case.path) | {"status": STATUS[case.status]}
+        made = self._test(cell, case.path, mark) | {"status": STATUS[case.status]}
         if (seconds := found.seconds(case.lines)) is not None:
             began = self._started + timedelta(seconds=found.begun[case.lines[0]])
             made |= {"duration": seconds, "misc": {"after": str(began - self._started)}}
@@ -130,9 +141,9 @@ class _Maker:
             made["log_excerpt"] = _clean(said)[-EXCERPT:]
         return made
 
-    def _test(self, cell: CellRecord, path: str) -> Data:
+    def _test(self, cell: CellRecord, path: str, mark: str = "") -> Data:
         return {
-            "id": self._id("test", cell.name, path),
+            "id": self._id("test", cell.name, mark or path),
             "build_id": self._id("build", cell.kernel),
             "origin": self._origin,
             "path": _path(f"{ORIGIN}.{path}"),
@@ -147,11 +158,13 @@ class _Maker:
         issues: dict[str, Data] = {}
         incidents = []
         for cell in self._record.cells:
-            tests = {case.path for case in cell.cases}
+            if standing(cell) is Standing.UNKNOWN:
+                continue  # nothing that a spoilt boot says is the kernel's fault
+            tests = {case.path: mark for mark, case in _marked(cell)}
             for number, one in enumerate(complaints(cell), 1):
-                mark = self._id("issue", hashlib.sha256(_kind(one).encode()).hexdigest()[:16])
+                mark = self._id("issue", hashlib.sha256(kind_of(one).encode()).hexdigest()[:16])
                 issues.setdefault(mark, self._issue(mark, one))
-                where = one.path if one.path in tests else "boot"
+                where = tests.get(one.path, BOOT)
                 incidents.append(
                     {
                         "id": self._id("incident", cell.name, str(number)),
@@ -191,16 +204,20 @@ def _built(kernel: KernelRecord) -> Data:
     return made | {"misc": {key: value for key, value in misc.items() if value}}
 
 
+def _marked(cell: CellRecord) -> Iterator[tuple[str, CaseRecord]]:
+    """The tests of a boot, each with an id of its own: paths may come twice."""
+    seen = Counter({BOOT: 1})
+    for case in tests_of(cell):
+        seen[case.path] += 1
+        number = seen[case.path]
+        yield (case.path if number == 1 else f"{case.path}#{number}"), case
+
+
 def _boot_status(cell: CellRecord) -> str:
     """A boot that failed with a test is told by the test, but never as a pass."""
     if standing(cell) is Standing.UNKNOWN:
         return "MISS"
     return "PASS" if standing(cell) is Standing.GOOD else "FAIL"
-
-
-def _kind(complaint: ComplaintRecord) -> str:
-    """What makes two complaints the same: numbers differ from boot to boot."""
-    return f"{complaint.kind} {re.sub(r'0x[0-9a-f]+|[0-9a-f]{8,}|[0-9]+', 'N', complaint.headline)}"
 
 
 def _path(path: str) -> str:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from harness.ktap import DIRECTIVE
 from harness.record import CaseRecord, CellRecord
-from harness.reports.account import Account, Standing, facts, is_bad, standing, why
+from harness.reports.account import Account, Standing, facts, is_bad, standing, tests_of, why
 
 INDENT = "  "
 DIRECTED = {"skip": "SKIP", "known": "XFAIL", "missing": "ERROR"}
@@ -40,8 +40,8 @@ def _lines(account: Account) -> Iterator[str]:
 
 
 def _cell(account: Account, cell: CellRecord, number: int) -> Iterator[str]:
-    if cell.cases:
-        for line in _block(cell.name, [(_parts(case.path), case) for case in cell.cases]):
+    if cases := tests_of(cell):
+        for line in _block(cell.name, [(_parts(case.path), case) for case in cases]):
             yield INDENT + line
         yield from (f"{INDENT}# {name} {_flat(value)}" for name, value in facts(account, cell))
     head = f"{number} {_flat(cell.name)}"

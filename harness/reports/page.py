@@ -26,6 +26,7 @@ from harness.reports.account import (
     facts,
     is_bad,
     standing,
+    tests_of,
     told,
     why,
 )
@@ -102,7 +103,7 @@ class Boot:
     @property
     def sums(self) -> str:
         """How many tests came out how."""
-        return sums(self.cell.cases)
+        return sums(tests_of(self.cell))
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
@@ -123,7 +124,7 @@ class Boot:
     @property
     def groups(self) -> tuple[Group, ...]:
         """The tests by group, those with failures first."""
-        by_group = groupby(self.cell.cases, key=lambda case: case.path.partition(".")[0])
+        by_group = groupby(tests_of(self.cell), key=lambda case: case.path.partition(".")[0])
         found = [Group(name, _worst_first(cases)) for name, cases in by_group]
         return tuple(sorted(found, key=lambda group: not group.bad))
 
@@ -205,7 +206,7 @@ def page(account: Account) -> str:
         left_out=_left_out(record),
         machines=tuple(_machines(boots, topologies)),
         command=shlex.join(record.command),
-        sums=sums([case for cell in record.cells for case in cell.cases]),
+        sums=sums([case for cell in record.cells for case in tests_of(cell)]),
         standings=Counter(boot.standing for boot in boots),
         signs=SIGNS,
         words=WORDS,
