@@ -369,3 +369,38 @@ def test_quiet_may_stand_in_the_environment_and_the_file(
     (tmp_path / "mine.toml").write_text("[tree.get]\nquiet = true\n")
     assert slqb("--config", "mine.toml", *get).stderr == ""
     assert slqb(*get).stderr != ""
+
+
+def test_a_series_without_a_place_is_the_outcome_of_every_cell(
+    slqb: Command, toy_tree: Path, tmp_path: Path
+) -> None:
+    """And what `--json` prints, and what a comparison with a run like it finds."""
+    words = ("-q", "run", "--json", "--tree", toy_tree, "--topology", "uma,2n")
+    first, second = slqb(*words), slqb(*words)
+    record = json.loads(first.stdout)
+    assert (first.returncode, record["outcome"], record["status"]) == (3, "TREE", "finished")
+    assert "no place for hunk" in record["reason"]
+    assert [cell["outcome"] for cell in record["cells"]] == ["TREE", "TREE"]
+    said = slqb("report").stdout
+    assert "(0 boots, no tests;" in said
+    names = [json.loads(answer.stdout)["name"] for answer in (first, second)]
+    compared = slqb("report", names[1], "--against", names[0])
+    assert compared.stdout.splitlines()[-1] == "PASS: nothing changed"
+
+
+def test_a_compiler_that_is_missing_is_said_before_anything_is_done(
+    slqb: Command, toy_tree: Path, tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(":"):
+        for program in Path(folder).glob("*"):
+            link = programs / program.name
+            if not program.name.startswith("aarch64-linux-gnu-") and not link.exists():
+                link.symlink_to(program)
+    words = ("run", "--tree", toy_tree, "--arch", "x86_64,arm64-16k")
+    answer = slqb(*words, env={"PATH": str(programs)})
+    assert answer.returncode == 8
+    assert "aarch64-linux-gnu-gcc" in answer.stderr.splitlines()[-1]
+    assert "apt-get install gcc-aarch64-linux-gnu" in answer.stderr.splitlines()[-1]
+    assert not any("import" in line for line in answer.stderr.splitlines())

@@ -17,6 +17,8 @@ from harness.repro import SCRIPT
 from harness.session import recorded
 
 MANY = 8
+UNBORN = (Outcome.TREE.name, Outcome.BUILD.name)
+"""There was no kernel to boot."""
 
 
 @contextmanager
@@ -122,7 +124,8 @@ def verdict_line(record: RunRecord) -> str:
         told.append(f"{flaky} flaky")
     if record.left_out:
         told.append(f"{len(record.left_out)} left out")
-    boots = f"{len(done)} boot{'s' * (len(done) != 1)}"
+    booted = sum(cell.outcome not in UNBORN or bool(cell.argv) for cell in done)
+    boots = f"{booted} boot{'s' * (booted != 1)}"
     head = record.outcome or record.state.upper()
     if record.reason and head != Outcome.PASS.name:
         head += f": {record.reason}"
