@@ -5,6 +5,7 @@ A linter that finds nothing wrong with a broken definition would go unnoticed, s
 shown one.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.matrixfile import matrix_names
+from harness.machine import machine_names
+from harness.matrixfile import load_matrix, matrix_names
 from harness.places import PROJECT
 
 WORKFLOW = PROJECT / ".github" / "workflows" / "matrix.yml"
@@ -133,6 +135,17 @@ def test_a_push_is_smoke_and_the_night_is_nightly() -> None:
              if name in ("smoke", "nightly")}  # fmt: skip
     assert named == {"smoke": "smoke", "nightly": "nightly"}
     assert set(named) <= set(MATRICES)
+
+
+def test_every_machine_has_a_job_but_smoke_needs_one() -> None:
+    machines = set(machine_names())
+    text = yaml.safe_load(WORKFLOW.read_text())["jobs"]["matrix"]["strategy"]["matrix"]["machine"]
+    every, one = (json.loads(found) for found in re.findall(r"'(\[.*?\])'", text))
+    assert set(every) == machines
+    gitlab = yaml.safe_load(GITLAB.read_text())
+    for name in ("nightly", "chosen"):
+        assert set(gitlab[name]["parallel"]["matrix"][0]["MACHINE"]) == machines
+    assert list(load_matrix("smoke").machines) == one == [gitlab["smoke"]["variables"]["MACHINE"]]
 
 
 def test_both_keep_what_the_script_leaves() -> None:
