@@ -117,6 +117,7 @@ void check_sysfs_slab(struct check *check);
 void cpus_visit(void);
 bool slqb_promises(struct check *check);
 bool trim_promised(struct check *check);
+unsigned int trim_patience_ms(const struct check *check);
 void trim_wait(struct check *check);
 void check_trim_returns(struct check *check);
 void check_trim_period(struct check *check);

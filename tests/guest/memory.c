@@ -175,7 +175,7 @@ static void come_and_go(struct check *check, const struct plugged *plugged, bool
 		check_fail(check, "node %u with objects in use: %s", plugged->node,
 			   error ? strerror(-error) : "went offline");
 	module_order("unplace");
-	error = go_offline_soon(plugged, shrink ? 1000 : 4 * check->words->trim_ms + 1000, shrink);
+	error = go_offline_soon(plugged, shrink ? 1000 : trim_patience_ms(check), shrink);
 	if (error)
 		check_fail(check, "node %u does not go offline%s: %s", plugged->node,
 			   shrink ? "" : " after a trim", strerror(-error));

@@ -52,10 +52,19 @@ bool trim_promised(struct check *check)
 	return false;
 }
 
+/*
+ * How long what nobody uses may stay: a CPU that holds objects of another's looks at them twice
+ * before it sends them home, and the other one twice before it frees them.
+ */
+unsigned int trim_patience_ms(const struct check *check)
+{
+	return 6 * check->words->trim_ms + 1000;
+}
+
 /* Fails the check when slabs of free objects are left after some trim periods. */
 void trim_wait(struct check *check)
 {
-	unsigned int waited = 0, limit = 4 * check->words->trim_ms + 1000;
+	unsigned int waited = 0, limit = trim_patience_ms(check);
 	struct slab_line line = { .slabs = 0 };
 
 	while (waited < limit) {
