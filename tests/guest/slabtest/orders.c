@@ -13,7 +13,7 @@
  *   spoil / mend    write where no user may: behind a free object in a slab of held ones; undo it
  *   cycle COUNT     create, use and destroy a cache, slabtest_brief, so many times
  *   brief 0|1       destroy or create it
- *   twins 0|1       destroy or create two caches that could be one, slabtest_twin_a and _b
+ *   twins 0|1       destroy or create three caches that could be one, slabtest_twin_a, _b and _c
  *   close           free all, and destroy slabtest_held: the kernel complains of what is left
  *   place NODE      have 5000 objects of slabtest_placed, on that node
  *   place_on CPU    the same, where that CPU gets them if it does not ask
@@ -364,14 +364,16 @@ static int order_cycle(unsigned int count)
 	return error;
 }
 
-static struct kmem_cache *twins[2];
+static struct kmem_cache *twins[3];
 
 static int order_twins(unsigned int there)
 {
-	static const char * const names[] = { "slabtest_twin_a", "slabtest_twin_b" };
+	static const char * const names[] = {
+		"slabtest_twin_a", "slabtest_twin_b", "slabtest_twin_c",
+	};
 	int i, error = 0;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < ARRAY_SIZE(twins); i++) {
 		if (there && !twins[i]) {
 			twins[i] = kmem_cache_create(names[i], 1336, 0, 0, NULL);
 			error = twins[i] ? error : -ENOMEM;
@@ -381,6 +383,16 @@ static int order_twins(unsigned int there)
 		}
 	}
 	return error;
+}
+
+/* How many of the others are the first. */
+static int twins_merged(void)
+{
+	int i, merged = 0;
+
+	for (i = 1; i < ARRAY_SIZE(twins); i++)
+		merged += twins[0] && twins[i] == twins[0];
+	return merged;
 }
 
 static int order_close(unsigned int unused)
@@ -638,7 +650,7 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "held %u\n", stock_in_slabs(&held));
 	seq_printf(file, "held_pages %u\n", stock_pages(&held));
 	show_nodes(file);
-	seq_printf(file, "merged %d\n", twins[0] && twins[0] == twins[1]);
+	seq_printf(file, "merged %d\n", twins_merged());
 	seq_printf(file, "placed_node %d\n", stock_node(&placed));
 	seq_printf(file, "placed_pages %u\n", stock_pages(&placed));
 	seq_printf(file, "errors %d\n", atomic_read(&orders.failures));

@@ -217,7 +217,7 @@ struct kmem_cache_node {
 
 static inline struct kmem_cache_node *get_node(struct kmem_cache *s, int node)
 {
-	return READ_ONCE(s->node[node]);
+	return s->node[node];
 }
 
 #define for_each_kmem_cache_node(s, i, n)				\
