@@ -152,6 +152,7 @@ FAULTS = {
         r"^\texcess = excess_objects\(s, &c->list\);\n(\tlocal_unlock_irqrestore)",
         r"\texcess = c->list.freelist.nr > s->hiwater ? s->freebatch : 0;\n\1",
         r"objects, its watermark is",
+        2000,
     ),
     "a trim that does not name its CPU": Fault(
         r"^\tqueue_delayed_work_on\(t->cpu, slqb_wq, &t->work, delay\);",
