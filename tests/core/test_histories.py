@@ -52,6 +52,7 @@ class Fault:
     replacement: str
     says: str
     histories: int = 200
+    variant: str = "plain"
 
     @property
     def mutation(self) -> Mutation:
@@ -154,6 +155,26 @@ FAULTS = {
         r"objects, its watermark is",
         2000,
     ),
+    "a kick that goes with its CPU": Fault(
+        r"^\tcancel_delayed_work_sync\(&t->work\);\n\thand_on_kick\(\);\n",
+        "\tcancel_delayed_work_sync(&t->work);\n",
+        r"and nobody came",
+        2000,
+        "64k",
+    ),
+    "a kick before its CPU is up": Fault(
+        r"^\tqueue_delayed_work_on\(cpu, slqb_wq, &t->work, 0\);",
+        "\tarm_trim(t);",
+        r"and nobody came",
+        2000,
+        "64k",
+    ),
+    "a pass over nodes that is not tried again": Fault(
+        r"^\tif \(!trim_nodes\(\) && READ_ONCE\(t->up\)\)",
+        "\tif (!trim_nodes() && !t->up)",
+        r"and nobody came",
+        2000,
+    ),
     "a trim that does not name its CPU": Fault(
         r"^\tqueue_delayed_work_on\(t->cpu, slqb_wq, &t->work, delay\);",
         "\tqueue_delayed_work(slqb_wq, &t->work, delay);",
@@ -199,7 +220,7 @@ def broken(real_places: Places) -> dict[str, Path]:
     """A program for each fault."""
 
     def planted(name: str) -> Path:
-        return build(real_places, "plain", (FAULTS[name].mutation,)) / "core"
+        return build(real_places, FAULTS[name].variant, (FAULTS[name].mutation,)) / "core"
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(FAULTS, pool.map(planted, FAULTS), strict=True))

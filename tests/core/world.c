@@ -382,11 +382,16 @@ static void check_books(void)
 	pages_check();
 }
 
-/* Once everybody has finished, and while they stand still */
+/*
+ * Once everybody has finished, and while they stand still. Who could not have slab_mutex had to
+ * come again meanwhile
+ */
 void world_check(void)
 {
 	unsigned int chaos = machine.chaos;
 
+	world_settle();
+	time_passes(HZ / 10);
 	world_settle();
 	machine.chaos = 0;
 	check_books();
