@@ -159,8 +159,7 @@ FAULTS = {
         r"^\tcancel_delayed_work_sync\(&t->work\);\n\thand_on_kick\(\);\n",
         "\tcancel_delayed_work_sync(&t->work);\n",
         r"and nobody came",
-        2000,
-        "64k",
+        5000,
     ),
     "a kick before its CPU is up": Fault(
         r"^\tqueue_delayed_work_on\(cpu, slqb_wq, &t->work, 0\);",
@@ -170,8 +169,8 @@ FAULTS = {
         "64k",
     ),
     "a pass over nodes that is not tried again": Fault(
-        r"^\tif \(!trim_nodes\(\) && READ_ONCE\(t->up\)\)",
-        "\tif (!trim_nodes() && !t->up)",
+        r"^\t\tif \(READ_ONCE\(slqb_node_overflow\)\)\n\t\t\tqueue_delayed_work\(",
+        "\t\tif (slqb_trim_ms == 1)\n\t\t\tqueue_delayed_work(",
         r"and nobody came",
         2000,
     ),

@@ -31,6 +31,8 @@ struct workqueue_struct;
 #define INIT_DELAYED_WORK(w, fn) delayed_work_init(w, fn)
 #define INIT_DEFERRABLE_WORK(w, fn) delayed_work_init(w, fn)
 
+#define DECLARE_DELAYED_WORK(name, fn) struct delayed_work name = { .work.func = fn }
+
 void work_init(struct work_struct *work, void (*func)(struct work_struct *work));
 void delayed_work_init(struct delayed_work *work,
 		       void (*func)(struct work_struct *work));
