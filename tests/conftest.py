@@ -8,6 +8,7 @@ what they make lies in the user's cache, under locks, and the second finds it th
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -40,6 +41,12 @@ TOGETHER = (
 HIDES_EVERYTHING = "*.o\n/*\n!/debian/\n"  # what Debian's .gitignore ends in
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_configure() -> None:
+    """Whatever we start can be interrupted, though a shell has put us in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
