@@ -115,6 +115,16 @@ def test_some_caches_are_watched_by_name(sound: Images) -> None:
     assert status == 0, record["reason"]
 
 
+def test_a_checked_cache_stays_apart_from_its_like(sound: Images) -> None:
+    """Of three caches of one shape the middle one is: the others are one, under one name."""
+    words = ("--append", "slqb_debug=F,slabtest_twin_b", "--case", "user.merge")
+    status, record = sound.boot(*words)
+    assert status == 0, record["reason"]
+    assert {case["path"]: case["status"] for case in record["cells"][0]["cases"]}[
+        "user.merge"
+    ] == "pass"
+
+
 def test_an_unknown_letter_is_reported_and_skipped(sound: Images) -> None:
     words = ("--append", "slqb_debug=QZ", "--append", "slqbtest.plant=overrun")
     status, record = sound.boot(*words)

@@ -125,13 +125,6 @@ def test_caches_stay_apart_when_told(pack: Pack) -> None:
     assert statuses(record)["user.merge"] == "pass"
 
 
-def test_a_checked_cache_stays_apart_from_its_like(pack: Pack) -> None:
-    watched = ("--append", "slqb_debug=F,slabtest_twin_b")
-    status, record = pack(KernelSpec(config="hooks")).boot("--case", "user.merge", *watched)
-    assert status == 0, record["reason"]
-    assert statuses(record)["user.merge"] == "pass"
-
-
 @pytest.mark.parametrize(
     ("config", "outcome"), [("hooks", Outcome.CRASH), ("lean", Outcome.FAIL)], ids=str
 )
