@@ -22,7 +22,7 @@ static bool watched(const char *cache)
 void check_merge(struct check *check)
 {
 	bool told = cmdline_has("slab_nomerge") || cmdline_has("slub_nomerge");
-	bool apart = cmdline_has("slqb_debug=F,slabtest_twin_b");
+	bool apart = cmdline_has("slqb_debug=F,slabtest_twin_a");
 	int wanted = module_state("merges") == 1 && !told ? 2 : 0;
 	int merged;
 
@@ -40,7 +40,7 @@ void check_merge(struct check *check)
 		wanted /= 2;
 	merged = module_state("merged");
 	if (merged != wanted)
-		check_fail(check, "%d of two caches are one with a third of their shape, not %d",
+		check_fail(check, "%d of three caches are one with another of their shape, not %d",
 			   merged, wanted);
 	module_order("twins 0");
 }

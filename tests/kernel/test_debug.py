@@ -116,8 +116,8 @@ def test_some_caches_are_watched_by_name(sound: Images) -> None:
 
 
 def test_a_checked_cache_stays_apart_from_its_like(sound: Images) -> None:
-    """Of three caches of one shape the middle one is: the others are one, under one name."""
-    words = ("--append", "slqb_debug=F,slabtest_twin_b", "--case", "user.merge")
+    """Of three caches of one shape the first one is: the others are one, under one name."""
+    words = ("--append", "slqb_debug=F,slabtest_twin_a", "--case", "user.merge")
     status, record = sound.boot(*words)
     assert status == 0, record["reason"]
     assert {case["path"]: case["status"] for case in record["cells"][0]["cases"]}[

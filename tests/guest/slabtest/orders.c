@@ -385,13 +385,16 @@ static int order_twins(unsigned int there)
 	return error;
 }
 
-/* How many of the others are the first. */
+/* How many are one with another that was there before. */
 static int twins_merged(void)
 {
-	int i, merged = 0;
+	int i, j, merged = 0;
 
-	for (i = 1; i < ARRAY_SIZE(twins); i++)
-		merged += twins[0] && twins[i] == twins[0];
+	for (i = 1; i < ARRAY_SIZE(twins); i++) {
+		for (j = 0; j < i && twins[j] != twins[i]; j++)
+			;
+		merged += twins[i] && j < i;
+	}
 	return merged;
 }
 
