@@ -16,8 +16,8 @@ ROOT := $(shell [ $$(id -u) = 0 ] || echo sudo)
 ARGS ?=
 # tests at a time; with 0 pytest runs them itself, one after the other
 JOBS ?= $(shell nproc)
-# --soak: what only a soak needs is installed, too
-MORE ?=
+# what `make setup` installs packages for: run, test (and run), or soak (everything)
+FOR ?= run
 
 .PHONY: help
 help: ## show the targets
@@ -28,12 +28,13 @@ run: setup ## set up, then render, build, boot and judge SLQB on 4 CPUs and 2 no
 	@$(BIN)/slqb run $(ARGS)
 
 .PHONY: test
+test: FOR = test
 test: setup ## set up, then run the tests: what CI runs
 	@$(BIN)/pytest -n $(JOBS) $(ARGS)
 
 .PHONY: soak
+soak: FOR = soak
 soak: setup ## everything and long: all configs, topologies and allocators
-	@$(PYTHON) harness/host.py --install --soak
 	@$(BIN)/pytest -m ''
 	@$(BIN)/slqb run --scale soak --config lean,debug --allocator slqb \
 		--topology uma,2n,4n,asym,memoryless,cpuless,altix,plugged $(ARGS)
@@ -43,21 +44,24 @@ soak: setup ## everything and long: all configs, topologies and allocators
 	@$(BIN)/slqb run --scale soak --config lean+up,debug+up --topology up $(ARGS)
 
 .PHONY: bench-harness
+bench-harness: FOR = test
 bench-harness: setup ## our time against the tree's own kunit.py, same suites, same CPUs
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: bench-peers
+bench-peers: FOR = test
 bench-peers: setup ## from QEMU's start to power-off, with our command line and with peers'
 	@$(BIN)/python -m tests.peers $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.ready ## ruff and mypy
+lint: $(VENV)/.test ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 .PHONY: setup
-setup: host $(VENV)/.ready ## install what the host lacks, make the virtual environment
+setup: host $(VENV)/.run ## install what the host lacks, make the virtual environment
+	@[ $(FOR) = run ] || $(MAKE) --no-print-directory $(VENV)/.test
 
 .PHONY: host
 host:
@@ -65,10 +69,15 @@ host:
 		$(ROOT) apt-get -qq update && $(ROOT) env DEBIAN_FRONTEND=noninteractive \
 		apt-get -qq install --yes --no-install-recommends python3 > /dev/null; } || \
 		{ echo 'host: let root install python3' >&2; exit 8; }
-	@$(PYTHON) harness/host.py --install $(MORE)
+	@$(PYTHON) harness/host.py --install --for $(FOR)
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.run: pyproject.toml
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "setting up $(VENV) for the tests"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@

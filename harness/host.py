@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What this host needs, from configs/host.toml: what is missing, and installing it.
 
-    python3 harness/host.py                    say what is missing; exit 8 if something is
-    python3 harness/host.py --install          install it, as root or by way of sudo
-    python3 harness/host.py --install --soak   what only `make soak` needs, too
+    python3 harness/host.py                       say what `make run` lacks; exit 8 if it lacks something
+    python3 harness/host.py --install             install that, as root or through sudo
+    python3 harness/host.py --install --for test  install what `make test` needs; run, test or soak
 
 Uses Python's own library only and nothing else of the package, because it runs before there
 is a virtual environment. With nothing missing it says nothing and takes a blink.
@@ -24,6 +24,9 @@ from pathlib import Path
 NEEDS = Path(__file__).resolve().parent.parent / "configs" / "host.toml"
 OLDEST_PYTHON = (3, 11)
 HOST_FAULT = 8
+STAGES = ("run", "test", "soak")
+"""The make targets that install packages; each needs what those before it need as well."""
+USAGE = f"usage: python3 harness/host.py [--install] [--for {'|'.join(STAGES)}]"
 Which = Callable[[str], str | None]
 
 
@@ -37,7 +40,8 @@ class Need:
     file: str = ""
     module: str = ""
     without: str = ""
-    soak: bool = False
+    needed_by: str = STAGES[0]
+    """The first of STAGES that installs it."""
 
     @property
     def is_option(self) -> bool:
@@ -54,12 +58,23 @@ class Need:
 
 
 def load_needs(path: Path = NEEDS) -> tuple[Need, ...]:
-    """The records; a stray key or two signs in one record are the file's mistake."""
+    """Read the records of `path`.
+
+    Raises TypeError for an unknown key, and ValueError for a record that has not exactly one
+    of program, file and module, or an unknown stage.
+    """
     needs = tuple(Need(**table) for table in tomllib.loads(path.read_text())["need"])
     for need in needs:
         if [bool(need.program), bool(need.file), bool(need.module)].count(True) != 1:
             raise ValueError(f"{path}: {need.package} needs one of program, file, module")
+        if need.needed_by not in STAGES:
+            raise ValueError(f"{path}: {need.package}: needed_by is one of {', '.join(STAGES)}")
     return needs
+
+
+def needs_of(stage: str, needs: Iterable[Need]) -> tuple[Need, ...]:
+    """Those of `needs` that a stage installs: its own and those of the stages before it."""
+    return tuple(need for need in needs if STAGES.index(need.needed_by) <= STAGES.index(stage))
 
 
 def missing(
@@ -109,17 +124,23 @@ def install(needs: Sequence[Need], which: Which = shutil.which) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The script's exit status."""
-    if arguments not in ([], ["--install"], ["--install", "--soak"]):
-        return _refuse("usage: python3 harness/host.py [--install [--soak]]", 2)
+    words = list(arguments)
+    installs = words[:1] == ["--install"]
+    match words[installs:]:
+        case []:
+            stage = STAGES[0]
+        case ["--for", stage] if stage in STAGES:
+            pass
+        case _:
+            return _refuse(USAGE, 2)
     if sys.version_info < OLDEST_PYTHON:
         return _refuse(f"Python {'.'.join(map(str, OLDEST_PYTHON))} or later is needed")
-    wanted = [need for need in load_needs() if "--soak" in arguments or not need.soak]
-    lacking = missing(wanted)
+    lacking = missing(needs_of(stage, load_needs()))
     for need in lacking:
         print(f"missing: {need.package} ({need.why})", flush=True)
     if not lacking:
         return 0
-    if not arguments:
+    if not installs:
         return _refuse(f"install it with: {shown_command(lacking)}")
     if problem := install(lacking):
         return _refuse(problem)

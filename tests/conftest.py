@@ -27,6 +27,8 @@ from harness.store import HERMETIC, STRAYS, identity
 from harness.toolchain import Toolchain
 from harness.tree import Tree, open_tree
 
+from . import skips
+
 DATA = Path(__file__).parent / "data"
 TOY = DATA / "toy"
 CORE = Path(__file__).parent / "core"
@@ -47,6 +49,25 @@ def pytest_configure() -> None:
     """Whatever we start can be interrupted, though a shell has put us in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs a program this host has not."""
+    skips.skip_what_lacks(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped other tests than the list in SLQB_SKIPPED allows, if there is one."""
+    path, told = os.environ.get(skips.LIST), session.config.pluginmanager.get_plugin("terminalreporter")
+    if not path or told is None or hasattr(session.config, "workerinput"):
+        return
+    skipped = [report.nodeid for report in told.stats.get("skipped", ())]
+    lines = list(skips.differences(skipped, skips.read_list(Path(path))))
+    for line in lines:
+        told.write_line(line, red=True)
+    if lines and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

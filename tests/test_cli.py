@@ -398,6 +398,9 @@ def test_a_compiler_that_is_missing_is_said_before_anything_is_done(
             link = programs / program.name
             if not program.name.startswith("aarch64-linux-gnu-") and not link.exists():
                 link.symlink_to(program)
+    emulator = programs / "qemu-system-aarch64"  # it is only asked for its version
+    if not emulator.exists():
+        emulator.symlink_to(programs / "qemu-system-x86_64")
     words = ("run", "--tree", toy_tree, "--arch", "x86_64,arm64-16k")
     answer = slqb(*words, env={"PATH": str(programs)})
     assert answer.returncode == 8

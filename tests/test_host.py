@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from harness import host
-from harness.host import NEEDS, Need, install_command, load_needs, missing, shown_command
+from harness.host import (
+    NEEDS,
+    STAGES,
+    Need,
+    install_command,
+    load_needs,
+    missing,
+    needs_of,
+    shown_command,
+)
 from harness.toolchain import NEEDED
 
 GCC = Need("gcc", "compiles", program="gcc")
@@ -109,7 +118,26 @@ def test_script_refuses_what_it_does_not_know() -> None:
     assert script("--instal").returncode == 2
 
 
-def test_what_a_soak_alone_needs_is_an_option() -> None:
-    late = [need for need in load_needs() if need.soak]
-    assert {"clang", "sphinx-build", "qemu-system-aarch64"} <= {need.program for need in late}
-    assert all(need.is_option for need in late)
+def test_what_only_tests_need_is_optional_for_who_uses_the_program() -> None:
+    later = [need for need in load_needs() if need not in needs_of("run", load_needs())]
+    assert {"sparse", "clang", "qemu-system-aarch64"} <= {need.program for need in later}
+    assert all(need.is_option for need in later)
+
+
+def test_each_stage_installs_what_the_one_before_it_does_and_more() -> None:
+    run, test, soak = (set(needs_of(stage, load_needs())) for stage in STAGES)
+    assert run < test < soak == set(load_needs())
+
+
+def test_a_stage_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "host.toml"
+    path.write_text('[[need]]\npackage = "a"\nwhy = "b"\nprogram = "a"\nneeded_by = "tests"\n')
+    with pytest.raises(ValueError, match="a: needed_by is one of run, test, soak"):
+        load_needs(path)
+    assert script("--install", "--for", "tests").returncode == 2
+
+
+def test_a_stage_is_asked_for_what_it_alone_needs(tmp_path: Path) -> None:
+    lacking = {stage: script("--for", stage, path=str(tmp_path)).stdout for stage in STAGES}
+    assert {stage for stage in STAGES if "missing: sparse " in lacking[stage]} == {"test", "soak"}
+    assert {stage for stage in STAGES if "missing: clang " in lacking[stage]} == {"soak"}

@@ -37,7 +37,13 @@ def test_every_machine_can_be_asked_whether_its_accelerator_works(name: str) -> 
     assert load_arch(machine.arch).name == machine.arch
 
 
-@pytest.mark.parametrize("name", machine_names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.needs(load_machine(name).emulator))
+        for name in machine_names()
+    ],
+)
 @pytest.mark.parametrize("topology", topology_names())
 def test_every_machine_has_every_topology_or_says_why_not(name: str, topology: str) -> None:
     """QEMU itself is asked; a kernel is not needed to see whether it takes the words."""
