@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What this host needs, from configs/host.toml: what is missing, and installing it.
 
-    python3 harness/host.py                       say what `make run` lacks; exit 8 if it lacks something
+    python3 harness/host.py                       say what `make run` lacks; exit 8 if anything
     python3 harness/host.py --install             install that, as root or through sudo
     python3 harness/host.py --install --for test  install what `make test` needs; run, test or soak
 

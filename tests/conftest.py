@@ -37,6 +37,7 @@ TOGETHER = (
     "test_hang.py",  # none beside another
     "test_posted.py",  # what any of them has sent is forgotten at the end
     "test_stages.py",  # all in one worktree
+    "test_variants.py",  # all in one build folder
     "test_verdict.py",  # `slqb run` boots as many at a time as there are processors
 )
 """Files whose tests one worker has, one after the other."""
@@ -59,7 +60,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that skipped other tests than the list in SLQB_SKIPPED allows, if there is one."""
-    path, told = os.environ.get(skips.LIST), session.config.pluginmanager.get_plugin("terminalreporter")
+    path = os.environ.get(skips.LIST)
+    told = session.config.pluginmanager.get_plugin("terminalreporter")
     if not path or told is None or hasattr(session.config, "workerinput"):
         return
     skipped = [report.nodeid for report in told.stats.get("skipped", ())]

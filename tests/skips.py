@@ -4,8 +4,8 @@
     @pytest.mark.needs("qemu-system-aarch64")
 
 skips a test where a program is not installed; configs/host.toml knows its package. `.ci/run` sets
-SLQB_SKIPPED to a file like tests/skipped.toml, which names every test that is skipped on a host with
-just the packages that `make test` installs:
+SLQB_SKIPPED to tests/skipped.toml, which names every test that is skipped on a host with just the
+packages that `make test` installs:
 
     skipped = ["tests/test_machine.py::test_every_machine...[2n-arm64-16k]"]
 

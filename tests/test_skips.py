@@ -42,7 +42,7 @@ def inner(request: pytest.FixtureRequest, tmp_path: Path) -> Inner:
     (tmp_path / "test_two.py").write_text(TWO)
     (tmp_path / "bin").mkdir()
 
-    def run(*allowed: str) -> "subprocess.CompletedProcess[str]":
+    def run(*allowed: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "skipped.toml"
         path.write_text("skipped = [{}]".format(", ".join(f'"{name}"' for name in allowed)))
         return subprocess.run(
@@ -82,9 +82,8 @@ def test_listed_and_not_skipped_fails(inner: Inner) -> None:
 
 
 def test_the_reason_names_the_program_and_its_package() -> None:
-    assert lacks(["clang", "sparse"], which=lambda name: "/bin/x" if name == "sparse" else None) == (
-        "clang is not installed (package clang)"
-    )
+    installed = {"sparse": "/usr/bin/sparse"}
+    assert lacks(["clang", "sparse"], installed.get) == "clang is not installed (package clang)"
     assert lacks(["chromedriver"], which=lambda _name: None).endswith("(package chromium-driver)")
 
 

@@ -8,7 +8,7 @@ import pytest
 from harness.kernel import KernelSpec
 from tests.kernel.conftest import Pack
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 TOPOLOGIES = ("uma", "4n", "memoryless", "cpuless", "altix")
 
 
@@ -20,12 +20,6 @@ def passes(pack: Pack, arch: str, topology: str, config: str = "lean") -> None:
     assert statuses.count("pass") > 70
 
 
-@pytest.mark.long
-def test_objects_fare_well_on_pages_of_64_kib(pack: Pack) -> None:
-    passes(pack, "ppc64le", "memoryless")
-
-
-@pytest.mark.soak
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 @pytest.mark.parametrize("config", ["lean", "debug"])
 @pytest.mark.parametrize("arch", ["ppc64le", "ppc64", "arm64-16k"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.kernel import KernelSpec
-from tests.kernel.conftest import Pack
+from tests.kernel.conftest import CHECKED, Pack
 from tests.kernel.images import Guest
 
 pytestmark = pytest.mark.kernel
@@ -19,7 +19,7 @@ def guest(config: str, pack: Pack, tmp_path: Path) -> Guest:
     return Guest(pack(KernelSpec(config=config)), tmp_path)
 
 
-@pytest.mark.parametrize("config", ["lean", "debug"])
+@pytest.mark.parametrize("config", ["lean", CHECKED])
 def test_the_record_says_what_a_cache_costs(config: str, guest: Guest) -> None:
     measures = guest.boot("--suite", "none").cell["measures"]
     bounds = {

@@ -13,7 +13,7 @@ from harness.errors import Outcome
 from harness.kernel import KernelSpec
 from harness.places import Places
 from harness.tree import Tree
-from tests.kernel.conftest import Build, Pack
+from tests.kernel.conftest import CHECKED, Pack
 from tests.kernel.faults import CATALOGUE
 from tests.kernel.images import Images, with_faults
 
@@ -25,7 +25,7 @@ ON = ("--append", "slqb_debug=FZPU")
 @pytest.fixture
 def checked(pack: Pack) -> Images:
     """The kernel with checks of its own, which has debugfs."""
-    return pack(KernelSpec(config="debug"))
+    return pack(KernelSpec(config=CHECKED))
 
 
 def complaints(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -194,11 +194,8 @@ def test_a_name_that_is_not_listed_is_not_watched(sound: Images) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ON], ids=["alone", "watched"])
-def test_the_suites_of_the_allocator_pass(
-    words: tuple[str, ...], sound: Images, build: Build
-) -> None:
-    kernel = build(KernelSpec(config="lean+kunit-slqb"))
-    status, record = Images(kernel.image, sound.initramfs).boot("--suite", "kunit", *words)
+def test_the_suites_of_the_allocator_pass(words: tuple[str, ...], checked: Images) -> None:
+    status, record = checked.boot("--suite", "kunit", *words)
     assert status == 0, record["reason"]
     cases = {case["path"]: case["status"] for case in record["cells"][0]["cases"]}
     assert len([path for path in cases if path.startswith("slqb_faults.")]) == 18

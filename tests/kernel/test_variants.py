@@ -2,8 +2,10 @@
 """The configurations nobody boots: our C compiles in each without a word from anybody.
 
 gcc with the warnings of W=1 and sparse look at what the series brings, once for each way in
-which the configuration changes what our code is made of. Other words for the compiler make other
-objects: they lie in folders of their own, for what boots is not to be linked anew.
+which the configuration changes what our code is made of, and once for a machine with large pages.
+All variants of an arch are compiled in one build folder, one after the other: the tools of the
+kernel's build are then made once. It is not the folder of a kernel that boots, which would
+have to be linked again.
 """
 
 from __future__ import annotations
@@ -46,8 +48,10 @@ VARIANTS = {
     "bare": ("lean+up", ("SLQB_SYSFS=n", "SLQB_DEBUG=n")),
     "a distribution's": ("distro", ()),
 }
-SOON = ("lean", "no nodes", "KASAN", "bare")
-"""Those that every run of the tests can wait for."""
+FOREIGN = {"large pages": "ppc64le"}
+"""Variants of the config `lean` for another arch."""
+SOON = ("lean", "no nodes", "KASAN", "bare", "large pages")
+"""Those that `make test` compiles; `make soak` compiles all."""
 
 
 def compiled(plan: Plan) -> str:
@@ -63,15 +67,18 @@ def compiled(plan: Plan) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in SOON else pytest.param(name, marks=pytest.mark.soak) for name in VARIANTS],
+    [
+        name if name in SOON else pytest.param(name, marks=pytest.mark.soak)
+        for name in (*VARIANTS, *FOREIGN)
+    ],
 )
 def test_our_code_compiles_in_silence(name: str, rendered: Rendered, real_places: Places) -> None:
-    config, settings = VARIANTS[name]
+    config, settings = VARIANTS.get(name, ("lean", ()))
     extra = command_line(settings) if settings else None
-    spec = KernelSpec(config=config)
+    spec = KernelSpec(arch=FOREIGN.get(name, "x86_64"), config=config)
     plan = plan_kernel(rendered.source, spec, real_places, line_map=rendered.line_map, extra=extra)
-    folder = plan.kbuild.folder
-    plan = replace(plan, kbuild=replace(plan.kbuild, folder=folder.with_name(f"{folder.name}-w1")))
+    folder = plan.kbuild.folder.with_name(f"{spec.arch}-variants")
+    plan = replace(plan, kbuild=replace(plan.kbuild, folder=folder))
     ours = own_files(rendered.line_map)
     assert SOURCE in ours
     with held(plan.kbuild.folder, QUIET):

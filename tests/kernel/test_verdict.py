@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.conftest import CHECKED
+
 pytestmark = [pytest.mark.kernel, pytest.mark.long]
 
 SHOWN = {
@@ -24,7 +26,7 @@ COUNTED = {"stats_format", "stats_identities", "sysfs_freebatch"}
 """Cases that need its counters."""
 RUNS = {
     "lean": (("--config", "lean", "--topology", "uma,4n,memoryless"), SHOWN),
-    "debug": (("--config", "debug", "--topology", "2n,memoryless"), SHOWN | COUNTED),
+    "debug": (("--config", CHECKED, "--topology", "2n,memoryless"), SHOWN | COUNTED),
     "the same tests on SLUB": (("--allocator", "slub", "--topology", "2n"), set()),
 }
 """What is run, and the cases of user space that must not be skipped."""
