@@ -45,6 +45,12 @@ def skip_what_lacks(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+def runs_all(config: pytest.Config) -> bool:
+    """Whether this process reports on a run of all tests: no worker, no file or name chosen."""
+    chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
+    return not chosen and not hasattr(config, "workerinput")
+
+
 def read_list(path: Path) -> frozenset[str]:
     """The tests that a file allows to be skipped, by their pytest node IDs."""
     return frozenset(tomllib.loads(path.read_text())["skipped"])

@@ -38,15 +38,16 @@ SKIPPED = ("test_two.py::test_with_clang", "test_two.py::test_with_sparse[a]")
 @pytest.fixture(params=[(), ("-n", "2")], ids=["alone", "side by side"])
 def inner(request: pytest.FixtureRequest, tmp_path: Path) -> Inner:
     """pytest on two tests that lack their programs, with a list of those that may be skipped."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = .\n")
     (tmp_path / "conftest.py").write_text(TESTS)
     (tmp_path / "test_two.py").write_text(TWO)
     (tmp_path / "bin").mkdir()
 
-    def run(*allowed: str) -> subprocess.CompletedProcess[str]:
+    def run(*allowed: str, words: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "skipped.toml"
         path.write_text("skipped = [{}]".format(", ".join(f'"{name}"' for name in allowed)))
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "--rootdir", tmp_path, "-q", *request.param, tmp_path],
+            [sys.executable, "-m", "pytest", "-q", *request.param, *words],
             cwd=tmp_path,
             env={
                 "PATH": str(tmp_path / "bin"),
@@ -79,6 +80,11 @@ def test_listed_and_not_skipped_fails(inner: Inner) -> None:
     done = inner(*SKIPPED, "test_two.py::test_with_sparse[b]")
     assert done.returncode == 1
     assert "and not skipped: test_two.py::test_with_sparse[b]" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("test_two.py",), ("-k", "sparse")])
+def test_a_run_of_some_tests_is_not_held_to_the_list(inner: Inner, words: tuple[str, ...]) -> None:
+    assert inner(words=words).returncode == 0
 
 
 def test_the_reason_names_the_program_and_its_package() -> None:
