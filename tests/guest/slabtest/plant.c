@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/bug.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
@@ -36,6 +37,19 @@ static void fault_hang(struct st *t)
 	local_irq_disable();
 	for (;;)
 		cpu_relax();
+}
+
+static void spin(struct st_worker *worker)
+{
+	local_irq_disable();
+	for (;;)
+		cpu_relax();
+}
+
+/* One CPU hangs, while another waits for it and says every ten seconds that it does. */
+static void fault_spin(struct st *t)
+{
+	st_run_on(t, cpumask_last(cpu_online_mask), spin, NULL);
 }
 
 static void fault_panic(struct st *t)
@@ -164,6 +178,7 @@ static const struct {
 	{ "none", fault_none },
 	{ "warn", fault_warn },
 	{ "hang", fault_hang },
+	{ "spin", fault_spin },
 	{ "panic", fault_panic },
 	{ "oops", fault_oops },
 	{ "expectmissing", fault_missing },
