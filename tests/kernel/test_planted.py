@@ -117,7 +117,7 @@ WARNS_EARLY = ("--append", "rcutree.rcu_fanout_leaf=1")
 
 @pytest.mark.parametrize("case", ["user.sysfs_validate", "slabtest.plant_*"])
 def test_a_warning_that_the_console_does_not_show_is_no_pass(case: str, sound: Images) -> None:
-    """Not even where a test announces a slab report, or a warning, that comes: it is another one."""
+    """Not even where a test announced a slab report, or another warning, and got it."""
     plant = ("--append", "slqbtest.plant=expected") if "plant" in case else ("--case", case)
     status, record = sound.boot("--append", "quiet", *plant)
     assert status == Outcome.PASS.exit_code, record["reason"]

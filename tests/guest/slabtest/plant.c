@@ -14,6 +14,7 @@
 #include <linux/panic.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "slabtest.h"
@@ -49,7 +50,13 @@ static void spin(struct st_worker *worker)
 /* One CPU hangs, while another waits for it and says every ten seconds that it does. */
 static void fault_spin(struct st *t)
 {
-	st_run_on(t, cpumask_last(cpu_online_mask), spin, NULL);
+	unsigned int other;
+
+	migrate_disable();
+	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	if (st_check(t, other < nr_cpu_ids, "needs two CPUs"))
+		st_run_on(t, other, spin, NULL);
+	migrate_enable();
 }
 
 static void fault_panic(struct st *t)
