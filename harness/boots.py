@@ -28,13 +28,10 @@ END = re.compile(
     r"|(?:kexec\w*: )?Starting new kernel\b|Kernel panic - not syncing|Rebooting in \d"
     r"|(?:sysrq|SysRq) ?: Resetting\b"
 )
-END_SIGNS = ("tarting ", "alted", "ower ", "Kernel panic", "Rebooting in", "Resetting")
-"""Each line that END matches contains one of these; looking for them takes much less time."""
 WARNING = r"\bWARNING: (?:CPU: \d|at |\S+:\d+ at )"
 """How WARN() begins; other lines that begin with WARNING do not count as one, nor taint."""
 WARNED = re.compile(rf"{WARNING}|\bBUG: (?:KASAN|KFENCE|KCSAN|scheduling while atomic): |\bUBSAN: ")
 """What the kernel counts in warn_count."""
-WARNED_SIGNS = ("WARNING: ", "BUG: ", "UBSAN: ")
 TIME = re.compile(r"(?:<\d+>)?\[ *(?P<seconds>\d{1,12})\.\d+\]")
 KERNEL_STARTS = re.compile(r"(?:Kernel )?[Cc]ommand line: |Booting Linux |Run /\S+ as init process")
 WORD = re.compile(r"slqb-guest: (?P<name>\w+)(?: (?P<number>\d{1,20}))?$")
@@ -101,9 +98,9 @@ class Boots:
             self._now.began = any(pattern.match(bare(raw)) for pattern in (VERSION, RESULT))
         if GUEST in raw:
             self._word(number, bare(raw).strip())
-        elif any(sign in raw for sign in WARNED_SIGNS) and WARNED.search(raw):
+        elif may_warn(raw) and WARNED.search(raw):
             self._now.warned += 1
-        elif any(sign in raw for sign in END_SIGNS) and END.match(bare(raw)):
+        elif may_end(raw) and END.match(bare(raw)):
             self._now.ended = True
         if "console [" in raw and "enabled" in raw:
             self._enabled = number
@@ -175,6 +172,21 @@ class Boots:
             self._now.taint = (number, int(told))
         elif name == "warnings" and told:
             self._now.warnings = (number, int(told))
+
+
+def may_warn(line: str) -> bool:
+    """Whether WARNED may match: a quick look, for logs have millions of lines."""
+    return "WARNING: " in line or "BUG: " in line or "UBSAN: " in line
+
+
+def may_end(line: str) -> bool:
+    """Whether END may match; a quick look, too."""
+    return (
+        ("ing" in line and ("tarting " in line or "Rebooting in" in line or "Resetting" in line))
+        or "alted" in line
+        or "ower " in line
+        or "panic" in line
+    )
 
 
 def boots(lines: Iterable[str]) -> list[SeenBoot]:

@@ -47,8 +47,8 @@ SHAPE = "topology"
 """The group of tests that only asks whether the machine is the one asked for."""
 TESTS_BEGIN = "slqb-guest: tests"
 LAST_WORDS_MISSING = (
-    "the log has no `slqb-guest: taint` and `slqb-guest: done`, the guest's last words: "
-    "nobody knows what came after the tests"
+    "the log lacks the guest's last words (`slqb-guest: taint N`, `slqb-guest: done`): "
+    "what came after the tests is not known"
 )
 ENDINGS = {
     Ended.HANG: "the guest went silent",
