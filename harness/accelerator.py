@@ -21,6 +21,7 @@ from harness.arch import load_arch
 from harness.errors import HarnessError, HostError, Outcome, UserError
 from harness.file import write_atomically
 from harness.machine import PROBES, Machine, Payload, qemu_command
+from harness.parsing import parse_json
 from harness.places import Places
 from harness.progress import Progress
 from harness.topology import Node, Topology
@@ -122,7 +123,7 @@ def _key(machine: Machine) -> str:
 
 def _recall(memory: Path) -> Finding | None:
     try:
-        return Finding(**json.loads(memory.read_text()))
+        return Finding(**parse_json(memory.read_bytes()))
     except (FileNotFoundError, ValueError, TypeError):  # not there, or not of our making
         return None
 

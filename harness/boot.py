@@ -21,6 +21,7 @@ from harness.accelerator import Accelerator
 from harness.complaint import is_stall, of_the_guest
 from harness.console import Console, Line
 from harness.errors import HarnessError, HostError, Outcome
+from harness.heartbeat import Heartbeats
 from harness.hostload import Sample, sample
 from harness.limits import Limits
 from harness.machine import Machine, Payload, qemu_command
@@ -100,12 +101,14 @@ class Watch:
     panicked: float | None = None
     off: bool = False
     marks: dict[str, float] = field(default_factory=dict)
+    beats: Heartbeats = field(default_factory=Heartbeats)
 
     def line(self, line: Line) -> None:
-        """Take note of one line."""
-        at = line.at or 0.0
-        self.stalled = is_stall(line.text) or (self.stalled and not of_the_guest(line.text))
-        if not self.stalled:
+        """Take note of one line; a heartbeat of a test that got no further is no sign of life."""
+        at, alive = line.at or 0.0, self.beats.alive(line.text)
+        goes_on = alive and of_the_guest(line.text)
+        self.stalled = is_stall(line.text) or (self.stalled and not goes_on)
+        if alive and not self.stalled:
             self.spoke = at
         for name, signs in MARKS:
             if name not in self.marks and any(sign in line.text for sign in signs):

@@ -7,17 +7,17 @@ unknown keys, wrong types, values out of range), and every fault is one line tha
 the file and the key.
 """
 
-import json
-import tomllib
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from harness.errors import UserError
+from harness.parsing import parse_json, parse_toml
+from harness.storable import Storable
 
 
-class Entry(BaseModel):
+class Entry(Storable):
     """A record that came from a file; the file's name is its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,16 +42,24 @@ def load(kind: str, folder: Path, name: str, model: type[AnyEntry]) -> AnyEntry:
     known = names(folder)
     elsewhere = name.endswith((".toml", ".json"))
     path = Path(name) if elsewhere else folder / f"{name}.toml"
-    if not path.is_file() or (name not in known and not elsewhere):
+    if (name not in known and not elsewhere) or not _is_file(path):
         raise UserError(f"unknown {kind} {name!r}; known: {', '.join(known)}")
     return read(path, model)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; a name that no file can have, as one that is too long, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read(path: Path, model: type[AnyEntry]) -> AnyEntry:
     """One file, checked."""
     try:
-        text = path.read_text()
-        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        raw = path.read_bytes()
+        table = parse_json(raw) if path.suffix == ".json" else parse_toml(raw)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except ValueError as error:  # of either decoder, or of the encoding

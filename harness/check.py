@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from harness import child
 from harness.accelerator import Accelerator
@@ -39,6 +39,7 @@ from harness.run import (
     see_through,
 )
 from harness.series import content, options_of
+from harness.storable import Storable
 from harness.style import Accept, Remark, check_words, remarks
 from harness.template import Line
 from harness.verdict import worst
@@ -49,7 +50,7 @@ Tool = Literal["apply", "checkpatch", "build", "boot"]
 Status = Literal["pass", "warn", "fail"]
 
 
-class Finding(BaseModel):
+class Finding(Storable):
     """What one tool says of one patch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -152,6 +152,14 @@ def end_all() -> None:
         end_group(group)
 
 
+def kill_all() -> None:
+    """Kill every child still running, with no grace: for one who cannot wait for end_all()."""
+    _closed.set()
+    for group in tuple(_live):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
 def all_ended() -> bool:
     """Whether end_all() was called: what a child said or left then is its end, not its work."""
     return _closed.is_set()

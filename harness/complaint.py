@@ -9,7 +9,7 @@ thought of is not lost. Lines that belong to the tests (ktap.py) are no kernel m
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -43,7 +43,8 @@ class Kind(Enum):
     LEAK = "leak"
     UNALIGNED = "unaligned"
     USER = "user-fault"
-    TAINT = "taint"
+    TAINT = "taint"  # found by taint.py
+    RESET = "reset"  # found by boots.py
     STACK = "stack"
 
 
@@ -118,16 +119,6 @@ NO_COMPLAINT = re.compile(r"\binvoked oom-killer: |^SysRq|^sysrq: |^FAULT_INJECT
 OUR_OWN = re.compile(r"^slqb-guest: ")
 LONGEST = 500
 
-TAINT = re.compile(r"^slqb-guest: taint (?P<bits>\d+)$")
-TAINT_LETTERS = "PFSRMBUDAWCIOELKXTN"
-EXPECTED_TAINT = frozenset("OEN")  # our module lies outside the tree; tests ran
-TAINT_CAUSES = {
-    "W": frozenset({Kind.WARNING, Kind.LIST, Kind.REFCOUNT, Kind.LOCKDEP, Kind.SLAB, Kind.ATOMIC}),
-    "D": frozenset({Kind.OOPS, Kind.BUG}),
-    "B": frozenset({Kind.PAGE, Kind.SLAB, Kind.KASAN, Kind.KFENCE}),
-    "L": frozenset({Kind.SOFT_LOCKUP}),
-}
-
 
 @dataclass
 class Complaint:
@@ -155,8 +146,7 @@ def complaints(lines: Iterable[str]) -> list[Complaint]:
     scan = _Scan()
     for number, raw in enumerate(lines):
         scan.feed(number, bare(raw).rstrip())
-    found = scan.end()
-    return found + list(_unexplained_taint(found, scan.taint))
+    return scan.end()
 
 
 def is_stall(line: str) -> bool:
@@ -174,7 +164,6 @@ class _Scan:
     """The state of a scan: the complaint that is being told, if any."""
 
     def __init__(self) -> None:
-        self.taint: tuple[int, int] | None = None
         self._found: list[Complaint] = []
         self._open: Complaint | None = None
         self._closed = -AFTERMATH  # the line where the last one ended
@@ -206,8 +195,6 @@ class _Scan:
         """Lines of the tests and of our init end whatever was being told."""
         if not of_the_guest(line):
             return False
-        if taint := TAINT.match(text):
-            self.taint = (number, int(taint["bits"]))
         self._close(number)
         self._closed, self._cut, self._silent = -AFTERMATH, None, False
         return True
@@ -265,23 +252,3 @@ def _kind(text: str) -> Kind | None:
     if ANY_HEADLINE.search(text) is None:
         return None
     return next((kind for kind, pattern in HEADLINES if pattern.search(text)), None)
-
-
-def _unexplained_taint(
-    found: list[Complaint], taint: tuple[int, int] | None
-) -> Iterator[Complaint]:
-    """A kernel that is tainted although nothing on the console says why."""
-    if taint is None:
-        return
-    line, bits = taint
-    kinds = {complaint.kind for complaint in found}
-    letters = {letter for bit, letter in enumerate(TAINT_LETTERS) if bits >> bit & 1}
-    odd = {
-        letter
-        for letter in letters - EXPECTED_TAINT
-        if not kinds & TAINT_CAUSES.get(letter, frozenset())
-    }
-    if odd:
-        marks = "".join(sorted(odd))
-        headline = f"the kernel is tainted ({marks}), and the console does not say why"
-        yield Complaint(Kind.TAINT, headline, line, line)

@@ -18,7 +18,7 @@ from pexpect import EOF, TIMEOUT
 from pexpect.fdpexpect import fdspawn
 
 NEWLINE, END, NOTHING = range(3)
-STAMP = re.compile(r"^ *(?P<at>\d+\.\d{3}) \| ?")
+STAMP = re.compile(r"^ *(?P<at>\d{1,9}\.\d{3}) \| ?")
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[()][0-9A-B]|c)")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 

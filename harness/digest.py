@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from harness.file import write_atomically
+from harness.parsing import parse_json
 from harness.places import Places
 
 SMALL = 1 << 20
@@ -32,7 +33,7 @@ def digest_of(file: Path, places: Places) -> str:
 
 def _recall(memory: Path, stamp: list[int]) -> str | None:
     try:
-        known = json.loads(memory.read_text())
+        known = parse_json(memory.read_bytes())
         return str(known["sha256"]) if known["stamp"] == stamp else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there, or damaged
         return None

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel, ConfigDict
 
 LINE = re.compile(
-    r"# measure: (?P<name>[\w.]+) (?P<value>-?\d+(?:\.\d+)?) (?P<unit>\S+)(?: (?P<where>.*\S))?\s*$"
+    r"# measure: (?P<name>[\w.]+) (?P<value>-?\d{1,30}(?:\.\d{1,30})?) (?P<unit>\S+)"
+    r"(?: (?P<where>.*\S))?\s*$"
 )
 
 
 class Measure(BaseModel):
     """A number with its unit, and what it was found at."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     value: float
     unit: str

@@ -17,12 +17,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from harness import child
 from harness.errors import Outcome, TreeError, UserError
 from harness.file import write_atomically
 from harness.progress import Progress
+from harness.storable import Storable
 from harness.store import STRAYS, Store, discard
 
 UPSTREAM_TAG = re.compile(r"v\d+\.\d+(\.\d+)*(-rc\d+)?$")
@@ -32,7 +33,7 @@ PACKED = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")
 """Makes `git add` stream everything into one pack instead of 80,000 loose files."""
 
 
-class Snapshot(BaseModel):
+class Snapshot(Storable):
     """What an origin put into the store."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -19,12 +19,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
+
+from harness.terminal import unguarded, visible
 
 STEP_LINE_EVERY = 15.0
 """Seconds between two step lines of one stage in a log: enough to see it move."""
@@ -124,7 +126,7 @@ class PlainProgress:
         self._name = ""
 
     def _line(self, text: str) -> None:
-        self._write(text + "\n")
+        self._write(visible(text) + "\n")
 
 
 class VerboseProgress(PlainProgress):
@@ -150,6 +152,22 @@ class _CountColumn(bars.ProgressColumn):
         return Text(share(int(task.completed), total) if task.completed else "")
 
 
+class DrawingConsole(Console):
+    """Draws on the terminal; what is printed while a live line stands there comes this way, too."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich does, but text with control characters shows them and has no style."""
+        super().print(*map(_shown, objects), **options)
+
+
+def _shown(printed: object) -> object:
+    """What is printed, or a plain text that is safe to print."""
+    if isinstance(printed, Text | str):
+        plain = str(printed)
+        return printed if visible(plain) == plain else Text(visible(plain))
+    return printed
+
+
 class TerminalProgress:
     """One live line for the stage that runs; each ended stage leaves a line."""
 
@@ -172,13 +190,15 @@ class TerminalProgress:
     def stage(self, name: str, expected: float | None = None) -> None:
         self.done()
         self._name, self._began = name, self._clock()
-        self._task = self._bars.add_task(escape(name), total=None, expected=expected, label="")
+        shown = escape(visible(name))
+        self._task = self._bars.add_task(shown, total=None, expected=expected, label="")
         self._bars.start()
 
     def step(self, done: int, total: int | None = None, label: str = "") -> None:
         if self._task is not None:
-            shown = total if total is not None and done <= total else None
-            self._bars.update(self._task, completed=done, total=shown, label=escape(label[:LABEL]))
+            known = total if total is not None and done <= total else None
+            shown = escape(visible(label[:LABEL]))
+            self._bars.update(self._task, completed=done, total=known, label=shown)
 
     def note(self, text: str) -> None:
         self._bars.console.print(Text(text, style="dim"))
@@ -186,7 +206,7 @@ class TerminalProgress:
     def done(self, result: str = "") -> None:
         if self._task is None:
             return
-        line = closing(self._name, self._clock() - self._began, result)
+        line = visible(closing(self._name, self._clock() - self._began, result))
         self.close()
         self._bars.console.print(Text.assemble(("✓ ", "green"), line))
 
@@ -204,7 +224,7 @@ def shown_on(stream: TextIO) -> Iterator[Progress]:
     if not stream.isatty():
         yield PlainProgress(lambda text: (stream.write(text), stream.flush()))
         return
-    terminal = TerminalProgress(Console(file=stream))
+    terminal = TerminalProgress(DrawingConsole(file=unguarded(stream)))
     try:
         yield terminal
     finally:

@@ -5,15 +5,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from harness.check import Finding
 from harness.file import write_atomically
 from harness.mail import Mail
 from harness.places import Places
+from harness.storable import Storable
 
 
-class Checked(BaseModel):
+class Checked(Storable):
     """The findings of one check."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -21,16 +21,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from harness import __version__
 from harness.asked import Asked
+from harness.catalogue import faults
 from harness.digest import digest_of
 from harness.errors import HostError, Outcome, UserError
+from harness.ktap import Status
 from harness.measure import Measure
 from harness.places import Places, made
+from harness.storable import Storable, storable
 
 SCHEMA: Literal["slqb-run/1"] = "slqb-run/1"
 RESULT = "result.json"
@@ -38,10 +41,48 @@ STORE = "store"
 MACHINE, TOPOLOGY = "machine.json", "topology.json"
 
 
-class Part(BaseModel):
-    """A piece of the record."""
+LATEST_YEAR = 9000
+"""A moment and the longest boot together are still a date."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+def _outcome_known(name: str) -> str:
+    if name not in Outcome.__members__:
+        raise ValueError(f"unknown outcome {name!r}; known: {', '.join(Outcome.__members__)}")
+    return name
+
+
+def _status_known(name: str) -> str:
+    return Status(name).value  # whose ValueError names it
+
+
+def _is_moment(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.year > LATEST_YEAR:
+        raise ValueError(f"{text!r} is no moment with a time zone")
+    return text
+
+
+def _is_inside(path: str) -> str:
+    if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError(f"{path!r} does not lie in the folder of the run")
+    return path
+
+
+OutcomeName = Annotated[str, AfterValidator(_outcome_known)]
+Moment = Annotated[str, AfterValidator(_is_moment)]
+"""In ISO 8601, as `datetime.isoformat` writes it."""
+Inside = Annotated[str, AfterValidator(_is_inside)]
+"""A path relative to the run's folder."""
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Lines = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+"""The first and the last, counted from 1."""
+StatusName = Annotated[str, AfterValidator(_status_known)]
+
+
+class Part(Storable):
+    """A piece of the record, checked in full when it is read: anybody may have written the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class HostRecord(Part):
@@ -84,17 +125,17 @@ class KernelRecord(Part):
     config_name: str = ""
     release: str = ""
     compiler: str = ""
-    image: str
+    image: Inside
     image_sha256: str
-    config: str | None = None
+    config: Inside | None = None
     config_sha256: str | None = None
-    initramfs: str | None = None
+    initramfs: Inside | None = None
     initramfs_sha256: str | None = None
-    symbols: str | None = None
+    symbols: Inside | None = None
     """The ELF file, where something else is booted."""
     symbols_sha256: str | None = None
     build: str = ""
-    build_seconds: float = 0.0
+    build_seconds: Seconds = 0.0
     argv: tuple[str, ...] = ()
 
 
@@ -102,9 +143,9 @@ class CaseRecord(Part):
     """One test; lines are counted from 1."""
 
     path: str
-    status: str
+    status: StatusName
     reason: str = ""
-    lines: tuple[int, int]
+    lines: Lines
 
 
 class ComplaintRecord(Part):
@@ -115,17 +156,17 @@ class ComplaintRecord(Part):
     said: tuple[str, ...] = ()
     path: str = ""
     expected: bool = False
-    lines: tuple[int, int]
+    lines: Lines
     decoded: tuple[str, ...] = ()
 
 
 class AttemptRecord(Part):
     """One of several boots of a cell that did not pass at first."""
 
-    outcome: str
+    outcome: OutcomeName
     reason: str = ""
-    seconds: float = 0.0
-    folder: str = ""
+    seconds: Seconds = 0.0
+    folder: Inside = ""
 
 
 class CellRecord(Part):
@@ -136,25 +177,25 @@ class CellRecord(Part):
     machine: str
     topology: str
     status: Literal["waiting", "running", "finished", "stopped"] = "waiting"
-    outcome: str | None = None
+    outcome: OutcomeName | None = None
     reason: str = ""
-    folder: str = ""
+    folder: Inside = ""
     asked: Asked = Asked()
-    limits: Mapping[str, float] = {}
+    limits: Mapping[str, Seconds] = {}
     """Deadline and silence in seconds, where the user said them."""
     host: HostRecord | None = None
     """Who booted it."""
     argv: tuple[str, ...] = ()
     cmdline: tuple[str, ...] = ()
     ended: str = ""
-    seconds: float = 0.0
-    deadline: float = 0.0
-    silence: float = 0.0
+    seconds: Seconds = 0.0
+    deadline: Seconds = 0.0
+    silence: Seconds = 0.0
     phases: Mapping[str, float] = {}
     thresholds: Mapping[str, int] = {}
-    guest_ran: float = 0.0
+    guest_ran: Seconds = 0.0
     """Seconds of processor the guest's threads had ..."""
-    guest_waited: float = 0.0
+    guest_waited: Seconds = 0.0
     """... and stood in line for."""
     host_failures: tuple[str, ...] = ()
     """Why earlier boots of this cell say nothing of the kernel; each is kept beside its folder."""
@@ -182,16 +223,16 @@ class LeftOutRecord(Part):
 class RunRecord(Part):
     """The whole run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     form: Literal["slqb-run/1"] = Field(default=SCHEMA, alias="schema")
     name: str
     status: Literal["running", "finished", "interrupted"] = "running"
-    outcome: str | None = None
+    outcome: OutcomeName | None = None
     exit_code: int | None = None
     reason: str = ""
-    started: str
-    seconds: float = 0.0
+    started: Moment
+    seconds: Seconds = 0.0
     command: tuple[str, ...]
     seed: int
     pid: int
@@ -227,7 +268,7 @@ class Recorder:
     def update(self, **changes: object) -> None:
         """Change parts of the record and write it."""
         with self._lock:
-            self._record = self._record.model_copy(update=changes)
+            self._record = self._record.model_copy(update=storable(changes))
             self._write()
 
     def add(self, part: KernelRecord | CellRecord) -> None:
@@ -242,7 +283,7 @@ class Recorder:
         """Change one cell and write the record."""
         with self._lock:
             cells = tuple(
-                cell.model_copy(update=changes) if cell.name == name else cell
+                cell.model_copy(update=storable(changes)) if cell.name == name else cell
                 for cell in self._record.cells
             )
             self._record = self._record.model_copy(update={"cells": cells})
@@ -351,11 +392,14 @@ def load(folder: Path) -> RunRecord:
     """The record in a folder."""
     path = folder / RESULT
     try:
-        return RunRecord.model_validate_json(path.read_text())
+        return RunRecord.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # pydantic's, or the decoder's
-        raise UserError(f"{path} is not a record of this version of slqb ({SCHEMA})") from error
+    except ValidationError as error:
+        told = faults(error).split("; ", 1)[0]
+        raise UserError(
+            f"{path} is not a record of this version of slqb ({SCHEMA}): {told}"
+        ) from error
 
 
 def host_of(record: RunRecord, cell: CellRecord) -> HostRecord:

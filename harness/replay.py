@@ -25,6 +25,7 @@ from harness.places import Places
 from harness.progress import span
 from harness.record import MACHINE, TOPOLOGY, CellRecord, RunRecord, find_run, host_of
 from harness.record import load as load_record
+from harness.terminal import guard
 from harness.topology import Topology, load_topology
 
 WARM = 30.0
@@ -100,6 +101,7 @@ def command(cores: str, runs: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
+    guard()
     try:
         command()
     except HarnessError as error:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from harness import lease
 from harness.debian import Package
@@ -27,10 +27,11 @@ from harness.file import write_atomically
 from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_of
 from harness.places import Places
 from harness.progress import Progress
+from harness.storable import Storable
 from harness.store import Store, bring, check_out, discard, locked, open_store
 
 
-class Tree(BaseModel):
+class Tree(Storable):
     """One kernel tree in the store."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -12,8 +12,8 @@ particular before the general:
     INTERRUPTED  nothing can be said any more
     CRASH        the kernel crashed or complained
     TIMEOUT      it went silent, or was not done in time; stall reports belong here
-    BOOT         it ended (by a panic, too) before its first test, or no test ran
-    FAIL         a test failed
+    BOOT         it ended (by a panic, too) before its first test, no test ran, or none passed
+    FAIL         a test failed, or the guest's last words are missing
     BUILD TREE   there was nothing to boot
     HOST         QEMU died, or the host starved the guest: nothing is known
 """
@@ -22,11 +22,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.boot import Ended
+from harness.boots import SeenBoot, boots, resets
 from harness.complaint import Complaint, Kind, complaints
 from harness.console import Line
 from harness.errors import Outcome
 from harness.ktap import Expectation, Status, bare
 from harness.results import DID_NOT_END, Case, Declared, Report, report
+from harness.taint import unexplained
 from harness.treetest import tree_tests
 
 SEVERITY = (
@@ -44,6 +46,10 @@ SEVERITY = (
 SHAPE = "topology"
 """The group of tests that only asks whether the machine is the one asked for."""
 TESTS_BEGIN = "slqb-guest: tests"
+LAST_WORDS_MISSING = (
+    "the log lacks the guest's last words (`slqb-guest: taint N`, `slqb-guest: done`): "
+    "what came after the tests is not known"
+)
 ENDINGS = {
     Ended.HANG: "the guest went silent",
     Ended.TIMEOUT: "the guest was not done in time",
@@ -111,16 +117,23 @@ def worst(outcomes: Collection[Outcome]) -> Outcome:
 def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     """The verdict on a boot; `declared` are complaints expected beyond what tests declare."""
     texts = [line.text for line in boot.lines]
-    tests, told = report(texts), complaints(texts)
+    tests, seen = report(texts), boots(texts)
+    told = _told(texts, seen)
     known = tree_tests().declared
     charges, unmet = _charge(tests, told, [*tests.declared, *declared, *known])
     cases = tuple(_judged(tests.cases, charges, unmet))
     ended = boot.ended or _seen_end(texts, told)
     found = [*_findings(boot, ended, tests, charges), *_broken_promises(unmet)]
-    findings = tuple(found or _nothing(boot, cases))
+    findings = tuple(found or _nothing(boot, cases, seen))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
     return Verdict(outcome, reason, cases, tuple(charges), findings)
+
+
+def _told(texts: Sequence[str], seen: Sequence[SeenBoot]) -> list[Complaint]:
+    """Every complaint of the log in order: on the console, a reset, or only counted."""
+    found = [*complaints(texts), *resets(seen)]
+    return sorted([*found, *unexplained(found, seen)], key=lambda one: one.first)
 
 
 def _charge(
@@ -206,10 +219,19 @@ def _broken_promises(unmet: list[tuple[Declared, int]]) -> Iterator[Finding]:
         yield Finding(Outcome.FAIL, f"{wish.path}: {_absent(wish.expectation, seen)}")
 
 
-def _nothing(boot: Boot, cases: Sequence[Case]) -> Iterator[Finding]:
-    """A boot against which nothing speaks, and nothing for it either."""
-    if not any(_counts(case, boot.tests_wanted) for case in cases):
+def _nothing(boot: Boot, cases: Sequence[Case], seen: Sequence[SeenBoot]) -> Iterator[Finding]:
+    """A boot against which nothing speaks, and nothing for it either.
+
+    Tests that failed as they were expected to do not make a pass: at least one has to pass. A log
+    of our guest has to show that its init came to its end, and what it found there.
+    """
+    wanted = [case for case in cases if _counts(case, boot.tests_wanted)]
+    if not wanted:
         yield Finding(Outcome.BOOT, "no test ran")
+    elif all(case.status is Status.KNOWN for case in wanted):
+        yield Finding(Outcome.BOOT, "no test passed: each that ran is known to fail")
+    elif any(one.cut_short for one in seen):
+        yield Finding(Outcome.FAIL, LAST_WORDS_MISSING)
 
 
 def _end_findings(
@@ -251,7 +273,8 @@ def _complaint_findings(
         elif complaint.stall and hung:
             yield Finding(Outcome.TIMEOUT, reason)
         else:
-            yield Finding(Outcome.CRASH if reached or not _over(ended) else Outcome.BOOT, reason)
+            unborn = not reached and boot.ended is not None and _over(ended)
+            yield Finding(Outcome.BOOT if unborn else Outcome.CRASH, reason)
 
 
 def _over(ended: Ended | None) -> bool:

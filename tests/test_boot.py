@@ -18,6 +18,7 @@ from harness.boot import (
 )
 from harness.console import Line
 from harness.errors import HostError
+from harness.heartbeat import Heartbeats
 from harness.limits import Limits
 from harness.machine import Machine, Payload
 from harness.progress import SilentProgress
@@ -212,3 +213,40 @@ def test_a_test_that_goes_on_after_a_stall_is() -> None:
     watch = watched((1.0, "ok 1 a"), (10.0, STALL), (20.0, "    # b: still at 7 of 9"))
     assert watch.verdict(49.9) is None
     assert watch.verdict(50.1) is Ended.HANG
+
+
+def test_a_test_that_waits_for_ever_is_not_alive_because_it_says_so() -> None:
+    idle = "    # spin: still at it, 70 done on CPU 3"
+    beats = [(float(at), idle) for at in range(10, 70, 10)]
+    watch = watched((1.0, "    # start: spin"), *beats)
+    assert watch.verdict(39.9) is None  # the first one may have got somewhere
+    assert watch.verdict(40.1) is Ended.HANG
+
+
+def test_a_test_that_gets_on_is_alive() -> None:
+    lines = [(at * 10.0, f"    # storm: still at it, {at} done") for at in range(1, 20)]
+    assert watched(*lines, limits=Limits(deadline=600, silence=30)).verdict(219.9) is None
+
+
+def test_a_heartbeat_without_progress_does_not_end_a_stall() -> None:
+    idle = "# spin: still at it, 70 done on CPU 3"
+    watch = watched((1.0, idle), (10.0, STALL), (20.0, idle), (25.0, "Call Trace:"))
+    assert watch.verdict(31.1) is Ended.HANG
+
+
+@pytest.mark.parametrize(
+    ("lines", "alive"),
+    [
+        (("a: still at it, 0 done",), [False]),
+        (("a: still at it",), [False]),
+        (("a: still at it, 5 done", "a: still at it, 5 done"), [True, False]),
+        (("a: still at it, 5 done", "b: still at it, 5 done"), [True, True]),
+        (("a: still at it, 5 done on CPU 1", "a: still at it, 4 done on CPU 2"), [True, True]),
+        (("a: still at it, 5 done", "a: still at it, 4 done"), [True, False]),
+        (("a: still at it, whatever that is",), [True]),
+        (("a: 3 of 9 rounds", "a: 3 of 9 rounds"), [True, True]),
+    ],
+)
+def test_which_heartbeats_show_progress(lines: tuple[str, ...], alive: list[bool]) -> None:
+    beats = Heartbeats()
+    assert [beats.alive(f"    # {line}") for line in lines] == alive

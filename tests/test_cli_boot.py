@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +207,19 @@ def test_an_interrupt_ends_qemu_and_closes_the_record(
     record = last_record(tmp_path)
     assert (record["status"], record["outcome"]) == ("interrupted", "INTERRUPTED")
     assert record["exit_code"] == 130
+
+
+def test_the_record_is_closed_however_often_it_is_interrupted(kernel: Path, tmp_path: Path) -> None:
+    with hanging(kernel, tmp_path) as process:
+        for _ in range(20):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.01)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+    assert errors.splitlines()[-1] == "slqb: interrupted"
+    assert "Traceback" not in errors
+    assert last_record(tmp_path)["status"] == "interrupted"
 
 
 def test_killed_it_leaves_a_record_that_can_be_read_and_no_qemu(

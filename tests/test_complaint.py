@@ -194,28 +194,6 @@ def test_the_dump_of_a_killed_process_is_no_complaint() -> None:
     assert kinds(*oom[:2], *WARN) == [Kind.WARNING]
 
 
-@pytest.mark.parametrize(
-    ("bits", "odd"),
-    [
-        (0, ""),
-        (1 << 12, ""),
-        (1 << 12 | 1 << 13 | 1 << 18, ""),
-        (1 << 9, "W"),
-        (1 << 5 | 1 << 7, "BD"),
-        (1 << 14, "L"),
-    ],
-)
-def test_taint_that_the_console_does_not_explain(bits: int, odd: str) -> None:
-    found = complaints([f"slqb-guest: taint {bits}"])
-    assert [one.headline for one in found] == (
-        [f"the kernel is tainted ({odd}), and the console does not say why"] if odd else []
-    )
-
-
-def test_taint_that_a_complaint_explains() -> None:
-    assert kinds(*WARN, f"slqb-guest: taint {1 << 9}") == [Kind.WARNING]
-
-
 def test_the_quick_look_misses_nothing_the_careful_one_finds() -> None:
     for _, pattern in HEADLINES:
         assert pattern.pattern in ANY_HEADLINE.pattern

@@ -141,8 +141,9 @@ def run_of(digest: str) -> RunRecord:
         for one, value in zip(kernels, (2717, 2281), strict=True)
     )  # fmt: skip
     return RunRecord(
-        name="20260101-000000", started="now", seed=1, pid=1, born=0, command=("slqb",),
-        status="finished", outcome="PASS", host=host, kernels=kernels, cells=cells,
+        name="20260101-000000", started="2026-01-01T00:00:00+00:00", seed=1, pid=1, born=0,
+        command=("slqb",), status="finished", outcome="PASS",
+        host=host, kernels=kernels, cells=cells,
         tree=TreeRecord(name="toy", origin="toy", release="6.1", base="0", digest=digest),
     )  # fmt: skip
 

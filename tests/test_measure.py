@@ -39,7 +39,14 @@ def record_of(boots: Mapping[str, Mapping[str, Measure]]) -> RunRecord:
     )
     host = HostRecord(system="s", machine="m", cores=1, memory_mib=1, python="3", slqb="0")
     return RunRecord(
-        name="r", started="now", command=(), seed=1, pid=1, born=1, host=host, cells=cells
+        name="r",
+        started="2026-01-01T00:00:00+00:00",
+        command=(),
+        seed=1,
+        pid=1,
+        born=1,
+        host=host,
+        cells=cells,
     )
 
 

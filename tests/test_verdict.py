@@ -18,6 +18,7 @@ from tests.fakes import FAILS, GUEST, PASSES
 STALL = "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:\n"
 WARN = "WARNING: CPU: 0 PID: 1 at mm/slqb.c:1 f+0x1/0x2\n"
 PANIC = "Kernel panic - not syncing: a test\n"
+LAST_WORDS = "slqb-guest: taint 4096\nslqb-guest: done\n"
 BEFORE = "Linux version 6.1.0\nRun /init as init process\n"
 
 
@@ -107,7 +108,7 @@ def test_why_qemu_died_is_said() -> None:
 
 
 def test_the_shape_alone_is_no_test_unless_nothing_else_was_wanted() -> None:
-    text = GUEST[: GUEST.index("    KTAP version 1\n    # Subtest: slabtest")]
+    text = GUEST[: GUEST.index("    KTAP version 1\n    # Subtest: slabtest")] + LAST_WORDS
     lines = tuple(Line(line) for line in text.replace("1..2", "1..1", 1).splitlines())
     assert judge(Boot(lines, Ended.POWEROFF)).outcome is Outcome.BOOT
     assert judge(Boot(lines, Ended.POWEROFF, tests_wanted=False)).outcome is Outcome.PASS
@@ -120,6 +121,55 @@ def test_complaints_may_be_declared_from_outside() -> None:
     assert judge(Boot(lines, Ended.POWEROFF), [wish]).outcome is Outcome.PASS
     elsewhere = Declared("slabtest.one", Expectation("WARNING.*slqb"))
     assert judge(Boot(lines, Ended.POWEROFF), [elsewhere]).outcome is Outcome.CRASH
+
+
+@pytest.mark.parametrize("word", ["slqb-guest: taint 4096\n", "slqb-guest: done\n"])
+@pytest.mark.parametrize("ended", [None, Ended.POWEROFF])
+def test_a_log_of_our_guest_without_its_last_words_is_no_pass(
+    word: str, ended: Ended | None
+) -> None:
+    found = verdict(PASSES.replace(word, ""), ended)
+    assert found.outcome is Outcome.FAIL
+    assert "lacks the guest's last words" in found.reason
+
+
+def test_a_log_of_another_guest_needs_no_last_words() -> None:
+    text = "".join(line for line in PASSES.splitlines(True) if "slqb-guest" not in line)
+    assert verdict(text, None).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("directive", ["TODO not written", "XFAIL"])
+def test_tests_that_are_known_to_fail_make_no_pass(directive: str) -> None:
+    known = PASSES.replace("    ok 1 one", f"    not ok 1 one # {directive}")
+    assert verdict(known, Ended.POWEROFF).outcome is Outcome.PASS  # the other one passed
+    found = verdict(
+        known.replace("    ok 2", "    not ok 2").replace("two\nok", f"two # {directive}\nok"),
+        Ended.POWEROFF,
+    )
+    assert found.outcome is Outcome.BOOT
+    assert found.reason == "no test passed: each that ran is known to fail"
+
+
+@pytest.mark.parametrize("crash", [WARN, PANIC, STALL])
+def test_a_crash_in_a_saved_log_without_tests_is_a_crash(crash: str) -> None:
+    assert verdict(BEFORE + crash, None).outcome is Outcome.CRASH
+    assert verdict(crash, None).outcome is Outcome.CRASH
+
+
+def test_a_guest_that_resets_itself_in_a_test_has_crashed() -> None:
+    found = verdict(GUEST + PASSES, None)
+    assert found.outcome is Outcome.CRASH
+    assert found.reason == "slabtest.two: the guest reset itself: its kernel starts again"
+    assert [(one.path, one.complaint.first) for one in found.charges] == [
+        ("slabtest.two", len(GUEST.splitlines()))
+    ]
+
+
+def test_the_tests_of_two_boots_count_together() -> None:
+    assert verdict(PASSES + PASSES, None).count(Status.PASS) == 6
+    assert verdict(PASSES + PASSES, None).outcome is Outcome.PASS
+    for log in (PASSES + FAILS, FAILS + PASSES):
+        assert verdict(log, None).outcome is Outcome.FAIL
 
 
 def test_nothing_at_all_is_no_pass() -> None:

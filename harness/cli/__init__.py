@@ -13,7 +13,6 @@ This is the only place that exits, and the only one that turns errors into numbe
 import os
 import signal
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -22,15 +21,27 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import shell_complete
 from platformdirs import user_config_path
 
 from harness import __version__, child
 from harness.errors import HarnessError, Outcome, UserError
+from harness.parsing import parse_toml
 from harness.places import Places
 from harness.progress import Progress, SilentProgress, VerboseProgress, shown_on
+from harness.terminal import guard
 
 COMMANDS = ("doctor", "tree", "series", "check", "send", "build", "boot", "run", "parse", "report")
+STRENGTH = (
+    ParameterSource.DEFAULT,
+    ParameterSource.DEFAULT_MAP,
+    ParameterSource.ENVIRONMENT,
+    ParameterSource.COMMANDLINE,
+)
+"""Where the value of an option may come from, the weakest first."""
+TOML_TYPES = {bool: "true or false", dict: "a table", list: "a list in a list"}
+VOLUME = f"{__name__}.volume"
 SIGPIPE_STATUS = 128 + signal.SIGPIPE  # what a shell reports of a program that nobody reads
 
 
@@ -60,11 +71,26 @@ class Commands(click.Group):
 
 
 def _set_volume(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """-q or -v, before a command or after it."""
-    if value:
-        loud = VerboseProgress(lambda text: (sys.stderr.write(text), sys.stderr.flush()))
-        progress = SilentProgress() if param.name == "quiet" else loud
-        ctx.obj = replace(ctx.obj, progress=progress) if ctx.obj else progress
+    """-q or -v, before a command or after it; where they differ, the stronger source wins."""
+    if not value:
+        return
+    assert param.name is not None
+    strength = strength_of(ctx, param.name)
+    before, name = ctx.meta.get(VOLUME, (-1, param.name))
+    if name != param.name and before == strength:
+        raise click.UsageError("-q and -v exclude each other: give one of them", ctx)
+    if before > strength:
+        return
+    ctx.meta[VOLUME] = (strength, param.name)
+    loud = VerboseProgress(lambda text: (sys.stderr.write(text), sys.stderr.flush()))
+    progress = SilentProgress() if param.name == "quiet" else loud
+    ctx.obj = replace(ctx.obj, progress=progress) if isinstance(ctx.obj, App) else progress
+
+
+def strength_of(ctx: click.Context, name: str) -> int:
+    """How much the source of an option's value counts: see STRENGTH; a prompt counts most."""
+    source = ctx.get_parameter_source(name)
+    return STRENGTH.index(source) if source in STRENGTH else len(STRENGTH)
 
 
 def _volume(short: str, long: str, text: str) -> click.Option:
@@ -98,12 +124,10 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: Path | None)
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"config file {path}: {getattr(error, 'strerror', None) or error}"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"config file {path}: {error.strerror}") from error
+    except ValueError as error:
         raise UserError(f"config file {path} is not TOML: {error}") from error
 
 
@@ -118,11 +142,34 @@ def _defaults(
         if inner is not None and isinstance(value, dict):
             result[key] = _defaults(ctx, inner, value, f"{where} {key}")
         elif (param := params.get(_plain(key))) and param.name:
-            listed = isinstance(value, list) and not param.multiple
-            result[param.name] = ",".join(map(str, value)) if listed else value
+            result[param.name] = _default(value, param, f"{where}` option {key!r}")
         else:
             raise UserError(f"{where}` has no option {key!r}")
     return result
+
+
+def _default(value: object, param: click.Parameter, where: str) -> str | bool | list[str]:
+    """A value as the command line would have it, so that it is checked in the same way."""
+    flag = isinstance(param, click.Option) and param.is_flag
+    if isinstance(value, bool) and flag:
+        return value
+    words = value if isinstance(value, list) else [value]
+    if bad := next((one for one in words if not _is_plain(one)), None):
+        raise UserError(f"{where} is {_named(bad)}, which no option takes")
+    texts = [str(one) for one in words]
+    if odd := next((text for text in texts if "\0" in text), None):
+        raise UserError(f"{where} is {odd!r}: a NUL byte is in no name and no path")
+    return texts if param.multiple else ",".join(texts)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it can stand on a command line: a text or a number."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _named(value: object) -> str:
+    """A TOML value as its users call it."""
+    return TOML_TYPES.get(type(value), "a date or a time")
 
 
 def _plain(option: str) -> str:
@@ -166,8 +213,10 @@ slqb.params += [QUIET, VERBOSE]
 
 def main() -> NoReturn:
     """The console script."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    guard()
+    for number in child.INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _interrupt)
     if instruction := os.environ.get("_SLQB_COMPLETE"):
         sys.exit(
             shell_complete(
@@ -175,6 +224,8 @@ def main() -> NoReturn:
             )
         )
     status = answer(sys.argv[1:])
+    for number in child.INTERRUPTS:  # too late to change anything, and Python's end is no place
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 
@@ -233,5 +284,16 @@ def _nobody_reads() -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM and SIGHUP end us as Ctrl-C does: children ended, records closed."""
+    """SIGTERM and SIGHUP end us as Ctrl-C does: children ended, records closed.
+
+    Whoever presses Ctrl-C again meanwhile does not interrupt that: children are killed at once, and
+    the record is still closed.
+    """
+    for number in child.INTERRUPTS:
+        signal.signal(number, _hurry)
     raise KeyboardInterrupt
+
+
+def _hurry(_number: int, _frame: FrameType | None) -> None:
+    """Another interrupt while we end."""
+    child.kill_all()

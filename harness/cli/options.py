@@ -15,6 +15,7 @@ from harness.accelerator import CHOICES, TCG
 from harness.asked import EVERY_CASE, SCALES, SUITES, Asked
 from harness.cli import completion
 from harness.errors import UserError
+from harness.storable import storable
 from harness.template import TEMPLATES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -125,6 +126,8 @@ def asked_from(options: Mapping[str, Any]) -> Asked:
     seed, case = options["seed"], options["case"]
     if not case or case.split() != [case]:
         raise UserError(f"--case {case!r}: a pattern without blanks is needed, as in 'slabtest.*'")
+    if odd := next((word for word in (case, *options["append"]) if storable(word) != word), None):
+        raise UserError(f"{odd!r} is not UTF-8: a record of what is asked cannot hold it")
     return Asked(
         suite=options["suite"],
         case=case,

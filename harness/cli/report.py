@@ -13,16 +13,19 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.child import DISK_FULL, fault_of
 from harness.cli import App, completion
 from harness.cli.telling import lines, measure_lines
 from harness.errors import HarnessError, Outcome, UserError
 from harness.record import RunRecord, find_run, load, runs
+from harness.terminal import visible
 
 FORMATS = ("text", "json", "junit", "ktap", "kcidb", "html")
 OF_MANY = FORMATS[:2]
 """The forms for what is not one run."""
+NEWLINE = "\n"
 COLUMNS = ("run", "state", "outcome", "boots", "seconds", "what")
 WIDE = 1 << 16
 """Columns of what is no terminal: one line for a run, whatever is in it."""
@@ -130,7 +133,7 @@ def _give(text: str, output: Path | None) -> None:
         raise UserError(f"cannot write {output}: it is a folder")
     fresh = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        fresh.write_text(text.removesuffix("\n") + "\n")
+        fresh.write_bytes(f"{text.removesuffix(NEWLINE)}\n".encode(errors="backslashreplace"))
         fresh.replace(output)
     except OSError as error:
         with suppress(OSError):
@@ -201,14 +204,10 @@ def _list(app: App, form: str) -> str:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     table = Table(*columns, box=None)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(visible(str(cell))) for cell in row))
     sink = StringIO()
-    on_terminal = sys.stdout.isatty()
-    Console(
-        file=sink,
-        width=Console().width if on_terminal else WIDE,
-        force_terminal=on_terminal,
-    ).print(table)
+    width = Console().width if sys.stdout.isatty() else WIDE
+    Console(file=sink, width=width).print(table)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
 
 

@@ -10,9 +10,8 @@ for on the command line.
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from harness.cli import App, completion
+from harness.cli import App, completion, strength_of
 from harness.cli.options import accel_from, asked_from, asking, booting, names, of_tree
 from harness.cli.telling import in_record, tell
 from harness.engine import Engine
@@ -29,12 +28,6 @@ IN_MATRIX = {
     **{"allocator": "allocators", "scale": "scale", "repeat": "repeat"},
 }
 """Options, and the keys of a matrix file that they replace."""
-STRENGTH = (
-    ParameterSource.DEFAULT,
-    ParameterSource.DEFAULT_MAP,
-    ParameterSource.ENVIRONMENT,
-    ParameterSource.COMMANDLINE,
-)
 
 
 @click.command(epilog="Example: slqb run --topology uma,4n,memoryless --config lean,debug")
@@ -158,9 +151,4 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
 
 def _given(ctx: click.Context, name: str) -> bool:
     """Whether the user said so, in a place that counts as much as the one that names the matrix."""
-    return _strength(ctx, name) >= max(_strength(ctx, "matrix"), 1)
-
-
-def _strength(ctx: click.Context, name: str) -> int:
-    source = ctx.get_parameter_source(name)
-    return STRENGTH.index(source) if source in STRENGTH else len(STRENGTH)
+    return strength_of(ctx, name) >= max(strength_of(ctx, "matrix"), 1)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness.cli import App, completion
 from harness.probe import Capabilities, probe
+from harness.terminal import visible
 from harness.tree import Tree, open_tree, pristine, stored_trees
 
 ALLOCATORS = ("slab", "slub", "slob", "slqb")
@@ -106,7 +107,8 @@ def _list(trees: Iterable[Tree]) -> Table:
         table.add_column(heading, overflow="fold")
     for tree in trees:
         dirty = ", uncommitted changes" if tree.dirty else ""
-        table.add_row(tree.name, tree.release, Text(tree.title + dirty), tree.base[:12])
+        row = (tree.name, tree.release, tree.title + dirty, tree.base[:12])
+        table.add_row(*(Text(visible(cell)) for cell in row))
     return table
 
 
@@ -122,4 +124,5 @@ def _capabilities(found: Capabilities) -> Iterator[str]:
 
 def _print(table: Table) -> None:
     """As wide as the terminal; without one nothing is wrapped."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(table)
+    width = None if sys.stdout.isatty() else 240
+    Console(highlight=False, width=width, color_system=None).print(table)

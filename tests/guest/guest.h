@@ -46,6 +46,7 @@ struct check {
 	const char *name;
 	const struct words *words;
 	unsigned int failures;
+	double spoken;			/* when it was last said that it goes on */
 	char skip[160];
 };
 
@@ -61,6 +62,7 @@ struct check_case {
 __printf(1, 2) void say(const char *format, ...);
 __printf(2, 3) void check_fail(struct check *check, const char *format, ...);
 __printf(2, 3) void check_note(struct check *check, const char *format, ...);
+void check_alive(struct check *check, unsigned long done);
 __printf(2, 3) void check_skip(struct check *check, const char *format, ...);
 unsigned int cases_wanted(const struct words *words, const char *group,
 			  const struct check_case *cases, size_t count);

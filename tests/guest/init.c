@@ -53,10 +53,15 @@ static void open_console(void)
 	klogctl(8, NULL, 8);
 }
 
+/* How often this kernel warned, on the console or not; since Linux 6.1.5. */
+static const char warn_count[] = "/sys/kernel/warn_count";
+
 /* Does not come back. */
 static void power_off(void)
 {
 	bounds_tell();
+	if (!access(warn_count, R_OK))
+		say("slqb-guest: warnings %ld", text_number(warn_count));
 	say("slqb-guest: taint %ld", text_number("/proc/sys/kernel/tainted"));
 	say("slqb-guest: done");
 	sync();

@@ -65,6 +65,18 @@ void check_note(struct check *check, const char *format, ...)
 	va_end(args);
 }
 
+/*
+ * Called in long loops: the harness takes silence for a hang. What is done has to be a number that
+ * grows with the work, or the harness does not believe it.
+ */
+void check_alive(struct check *check, unsigned long done)
+{
+	if (seconds_now() < check->spoken + 10)
+		return;
+	check->spoken = seconds_now();
+	check_note(check, "still at it, %lu done", done);
+}
+
 void check_fail(struct check *check, const char *format, ...)
 {
 	va_list args;
@@ -116,6 +128,7 @@ static bool case_run(const struct words *words, const char *group,
 	struct check check = { .group = group, .name = todo->name, .words = words };
 	double start = seconds_now();
 
+	check.spoken = start;
 	say("    # start: %s", todo->name);
 	if (is_anothers(words, todo, place))
 		check_skip(&check, "another topology's");

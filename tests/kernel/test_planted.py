@@ -109,3 +109,27 @@ def test_a_warning_is_charged_to_the_test_that_ran(sound: Images) -> None:
 def test_a_kernel_that_panics_before_init_is_no_pass(sound: Images) -> None:
     status, record = sound.boot("--append", "rdinit=/nowhere")
     assert status == Outcome.BOOT.exit_code, record["reason"]
+
+
+WARNS_EARLY = ("--append", "rcutree.rcu_fanout_leaf=1")
+"""RCU warns of a leaf too small for it, long before init runs."""
+
+
+@pytest.mark.parametrize("case", ["user.sysfs_validate", "slabtest.plant_*"])
+def test_a_warning_that_the_console_does_not_show_is_no_pass(case: str, sound: Images) -> None:
+    """Not even where a test announced a slab report, or another warning, and got it."""
+    plant = ("--append", "slqbtest.plant=expected") if "plant" in case else ("--case", case)
+    status, record = sound.boot("--append", "quiet", *plant)
+    assert status == Outcome.PASS.exit_code, record["reason"]
+    status, record = sound.boot("--append", "quiet", *WARNS_EARLY, *plant)
+    assert status == Outcome.CRASH.exit_code, record["reason"]
+    assert "the kernel warned" in record["reason"]
+    assert "and the console shows" in record["reason"]
+
+
+def test_the_same_warning_is_told_where_the_console_shows_it(sound: Images) -> None:
+    status, record = sound.boot("--suite", "none", *WARNS_EARLY)
+    assert status == Outcome.CRASH.exit_code, record["reason"]
+    [complaint] = record["cells"][0]["complaints"]
+    assert complaint["kind"] == "warning"
+    assert complaint["path"] == ""

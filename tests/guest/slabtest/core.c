@@ -109,12 +109,45 @@ void st_fail(struct st *t, const char *format, ...)
 	va_end(args);
 }
 
-/* Called in long loops that may sleep: the harness takes silence for a hang. */
+DEFINE_PER_CPU(unsigned long, st_done);
+
+static unsigned long done_on(unsigned int cpu)
+{
+	return READ_ONCE(*per_cpu_ptr(&st_done, cpu));
+}
+
+static unsigned long done_by_all(void)
+{
+	unsigned long done = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		done += done_on(cpu);
+	return done;
+}
+
+static bool is_time_to_speak(const struct st *t)
+{
+	return time_after(jiffies, t->spoken + 10 * HZ);
+}
+
+/*
+ * Called once a round in long loops that may sleep: the harness takes silence for a hang, and so it
+ * does with lines whose number does not grow.
+ */
 void st_alive(struct st *t)
 {
-	if (time_after(jiffies, t->spoken + 10 * HZ))
-		st_note(t, "still at it");
+	st_did();
+	if (is_time_to_speak(t))
+		st_note(t, "still at it, %lu done", done_by_all());
 	cond_resched();
+}
+
+/* The same while there is nothing to do but to wait for a thread on that CPU. */
+void st_awaits(struct st *t, unsigned int cpu)
+{
+	if (is_time_to_speak(t))
+		st_note(t, "still at it, %lu done on CPU %u", done_on(cpu), cpu);
 }
 
 static bool matches(const char *pattern, const char *name)

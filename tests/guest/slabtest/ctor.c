@@ -44,6 +44,7 @@ static struct built *take_built(struct st *t, struct kmem_cache *cache, u64 owne
 		 "%lx is not as constructed: magic %llx, owner %llu", st_at(built),
 		 built->magic, built->owner);
 	built->owner = owner;
+	st_did();
 	return built;
 }
 
@@ -158,6 +159,7 @@ static struct built *paint(struct st_worker *worker, struct gallery *gallery)
 			 st_at(built), built->magic);
 	else
 		WRITE_ONCE(built->magic, MAGIC);
+	st_did();
 	return built;
 }
 

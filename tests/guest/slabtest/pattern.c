@@ -35,6 +35,7 @@ void st_fill(const struct st *t, void *object, size_t size)
 	u64 word = first_word(t, object);
 	size_t at;
 
+	st_did();
 	for (at = 0; at < size; at += sizeof(word)) {
 		put(object + at, word, size - at);
 		word = next_word(word);
@@ -46,6 +47,7 @@ bool st_verify(struct st *t, const void *object, size_t size)
 	u64 word = first_word(t, object);
 	size_t at, left;
 
+	st_did();
 	for (at = 0; at < size; at += sizeof(word)) {
 		left = min(size - at, sizeof(word));
 		if (memcmp(object + at, &word, left)) {

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/bug.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
@@ -13,6 +14,7 @@
 #include <linux/panic.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "slabtest.h"
@@ -36,6 +38,25 @@ static void fault_hang(struct st *t)
 	local_irq_disable();
 	for (;;)
 		cpu_relax();
+}
+
+static void spin(struct st_worker *worker)
+{
+	local_irq_disable();
+	for (;;)
+		cpu_relax();
+}
+
+/* One CPU hangs, while another waits for it and says every ten seconds that it does. */
+static void fault_spin(struct st *t)
+{
+	unsigned int other;
+
+	migrate_disable();
+	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	if (st_check(t, other < nr_cpu_ids, "needs two CPUs"))
+		st_run_on(t, other, spin, NULL);
+	migrate_enable();
 }
 
 static void fault_panic(struct st *t)
@@ -164,6 +185,7 @@ static const struct {
 	{ "none", fault_none },
 	{ "warn", fault_warn },
 	{ "hang", fault_hang },
+	{ "spin", fault_spin },
 	{ "panic", fault_panic },
 	{ "oops", fault_oops },
 	{ "expectmissing", fault_missing },

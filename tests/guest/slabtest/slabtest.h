@@ -12,6 +12,7 @@
 #include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/percpu.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/types.h>
@@ -64,6 +65,7 @@ __printf(2, 3) void st_note(struct st *t, const char *format, ...);
 void st_begin(struct st *t, const char *name);
 bool st_case_is_planned(const char *name);
 void st_alive(struct st *t);
+void st_awaits(struct st *t, unsigned int cpu);
 unsigned int st_planned(void);
 unsigned int st_failed(void);
 
@@ -77,6 +79,18 @@ unsigned int st_failed(void);
 			##__VA_ARGS__);						\
 	__good;									\
 })
+
+/*
+ * Objects and rounds that a CPU is done with. What a case says of itself in the meantime is believed
+ * by the harness only while this grows.
+ */
+DECLARE_PER_CPU(unsigned long, st_done);
+
+/* Any context. */
+static inline void st_did(void)
+{
+	this_cpu_inc(st_done);
+}
 
 /* An object's address as a number: the whole of it is printed. */
 static inline unsigned long st_at(const void *object)

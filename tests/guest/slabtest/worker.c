@@ -9,6 +9,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 
 #include "slabtest.h"
 
@@ -44,17 +45,20 @@ static bool hire(struct st_team *team, unsigned int cpu, bool bound)
 					      cpu);
 	if (IS_ERR(worker->task))
 		return false;
+	/* It is looked at while it may end. */
+	get_task_struct(worker->task);
 	if (bound)
 		kthread_bind(worker->task, cpu);
 	team->count++;
 	return true;
 }
 
-/* Bounded waits: a long case is no hung task. */
+/* Bounded waits: a long case is no hung task. The thread may have been moved to another CPU. */
 static void await(struct st_worker *worker)
 {
 	while (!wait_for_completion_timeout(&worker->done, HZ))
-		st_alive(worker->t);
+		st_awaits(worker->t, task_cpu(worker->task));
+	put_task_struct(worker->task);
 }
 
 void st_team_wait(struct st_team *team)
