@@ -87,7 +87,7 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     (Kind.LIST, r"^(?:h?list_\w+|slab|list) corruption\b"),
     (Kind.REFCOUNT, r"^refcount_t: "),
     (Kind.NO_PAGE, r"\bpage allocation (?:failure|stalls)|^SL[A-Z]B: Unable to allocate"),
-    (Kind.LEAK, r"^kmemleak: \d+ new suspected|^BUG: memory leak"),
+    (Kind.LEAK, r"^kmemleak: (?:\d+ new suspected|Found object by alias)|^BUG: memory leak"),
     (Kind.OOPS, r"^BUG: (?:unable to handle|kernel NULL pointer|stack guard page|IRQ stack)"),
     (Kind.OOPS, r"^BUG: (?:TASK stack guard|Unable to handle|Kernel NULL pointer)"),
     (Kind.OOPS, r"^Unable to handle kernel |^(?:traps: )?PANIC: |^Internal error: "),

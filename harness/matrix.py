@@ -8,7 +8,7 @@ out, and said to be, where a matrix file excludes it or the user asks for what c
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 
 from harness.asked import EVERY_CASE, Asked
 from harness.cases import guest_cases, refuse
@@ -18,7 +18,7 @@ from harness.fitting import misfits, taken_out
 from harness.fragment import check_config
 from harness.kernel import ALLOCATORS
 from harness.machine import Machine, fitted, load_machine
-from harness.matrixfile import Exclusion
+from harness.matrixfile import Exclusion, Further
 from harness.topology import Topology, load_topology
 
 OURS = "slqb"
@@ -46,6 +46,8 @@ class Plan:
     allocators_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For a config that is to be had with others."""
     exclude: tuple[Exclusion, ...] = ()
+    also: tuple[Further, ...] = ()
+    """Cells beside those of the lists; no exclusion concerns them."""
     matrix: str = ""
     """Where the exclusions stand."""
     only_possible: bool = False
@@ -104,15 +106,14 @@ def wanted_kernels(plan: Plan) -> tuple[Wanted, ...]:
 def lay_out(plan: Plan) -> Layout:
     """Every cell, or the reason why there is none; a UserError names those that cannot be."""
     _check(plan)
-    topologies = [load_topology(name) for name in plan.topologies]
     left_out: list[LeftOut] = []
     impossible: list[LeftOut] = []
     kernels = []
     for bare in _kernels(plan):
         fitting, lacks = [], taken_out(bare.machine, bare.config, bare.allocator)
-        for topology in topologies:
+        for topology, reason in _wished(plan, bare):
             name = f"{bare.name}-{topology.name}"
-            if reason := _excluded(plan, bare, topology):
+            if reason:
                 left_out.append(LeftOut(name, reason))
             elif reason := next(misfits(bare.machine, lacks, topology, plan.asked), ""):
                 impossible.append(LeftOut(name, reason))
@@ -128,11 +129,37 @@ def lay_out(plan: Plan) -> Layout:
 
 
 def _kernels(plan: Plan) -> Iterator[Wanted]:
-    """Every kernel of the plan, as yet without cells."""
+    """Every kernel of the plan once, as yet without cells: those of the lists come first."""
+    known = set()
+    for bare in chain(_listed(plan), *map(_further, plan.also)):
+        if bare.name not in known:
+            known.add(bare.name)
+            yield bare
+
+
+def _listed(plan: Plan) -> Iterator[Wanted]:
+    """The kernels of the lists."""
     for machine in map(load_machine, plan.archs):
         for config in plan.configs:
             for allocator in plan.allocators_of.get(config, plan.allocators):
                 yield Wanted(machine, config, allocator)
+
+
+def _further(also: Further) -> Iterator[Wanted]:
+    """The kernels of cells beside the lists."""
+    for machine, config, allocator in product(also.machines, also.configs, also.allocators):
+        yield Wanted(load_machine(machine), config, allocator)
+
+
+def _wished(plan: Plan, wanted: Wanted) -> Iterator[tuple[Topology, str]]:
+    """The topologies that a kernel is to be booted on, each with the reason why not, or ""."""
+    listed = any(one.name == wanted.name for one in _listed(plan))
+    mine = (one for one in plan.also if wanted.name in {bare.name for bare in _further(one)})
+    further = dict.fromkeys(chain.from_iterable(one.topologies for one in mine))
+    names = dict.fromkeys((*(plan.topologies if listed else ()), *further))
+    for topology in map(load_topology, names):
+        reason = "" if topology.name in further else _excluded(plan, wanted, topology)
+        yield topology, reason
 
 
 def _with_cells(plan: Plan, kernels: list[tuple[Wanted, list[Topology]]]) -> Iterator[Wanted]:
@@ -164,7 +191,8 @@ def _refused(plan: Plan, impossible: list[LeftOut], *, some: bool) -> UserError:
 def _check(plan: Plan) -> None:
     for config in plan.configs:
         check_config(config)
-    for allocator in {*plan.allocators, *chain(*plan.allocators_of.values())}:
+    every = chain(*plan.allocators_of.values(), *(one.allocators for one in plan.also))
+    for allocator in {*plan.allocators, *every}:
         if allocator not in ALLOCATORS:
             raise UserError(f"unknown allocator {allocator!r}; known: {', '.join(ALLOCATORS)}")
         if allocator == OURS and plan.pristine:

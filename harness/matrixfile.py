@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """A matrix as a record in configs/matrix/: what is built, what it is booted on, what is left out.
 
-A matrix is every machine with every config, allocator and topology, but for what `exclude` names.
-An exclusion has a reason, which is printed and recorded; one that fits no cell is a fault, and so
-is a cell that cannot be and is not excluded (matrix.py).
+A matrix is every machine with every config, allocator and topology, but for what `exclude` names,
+and the cells that `also` adds. An exclusion has a reason, which is printed and recorded; one that
+fits no cell is a fault, and so is a cell that cannot be and is not excluded (matrix.py).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,8 @@ TopologyName = Annotated[str, _known(load_topology)]
 AllocatorName = Annotated[str, AfterValidator(_check_allocator)]
 Once = AfterValidator(_once)
 Some = Field(min_length=1)
+CellName = tuple[str, str, str, str]
+"""Machine, config, allocator, topology."""
 
 
 class Exclusion(BaseModel):
@@ -88,6 +91,29 @@ class Exclusion(BaseModel):
         )
 
 
+class Further(BaseModel):
+    """Cells beside those of the lists: what is to be booted once, and not on everything."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    machines: Annotated[tuple[MachineName, ...], Some, Once]
+    configs: Annotated[tuple[ConfigName, ...], Some, Once]
+    topologies: Annotated[tuple[TopologyName, ...], Some, Once]
+    allocators: Annotated[tuple[AllocatorName, ...], Some, Once] = ("slqb",)
+
+    def cells(self) -> Iterator[CellName]:
+        """Machine, config, allocator and topology of each."""
+        yield from product(self.machines, self.configs, self.allocators, self.topologies)
+
+    def only(self, **lists: Collection[str]) -> "Further | None":
+        """Those cells that the lists name; None if there are none."""
+        kept = {
+            key: tuple(name for name in getattr(self, key) if name in names)
+            for key, names in lists.items()
+        }
+        return self.model_copy(update=kept) if all(kept.values()) else None
+
+
 class Matrix(catalogue.Entry):
     """One file."""
 
@@ -101,6 +127,8 @@ class Matrix(catalogue.Entry):
     repeat: int = Field(default=0, ge=0, le=MOST_REPEATS)
     """How often a failed boot is repeated, to tell the flaky ones."""
     exclude: tuple[Exclusion, ...] = ()
+    also: tuple[Further, ...] = ()
+    """Cells beside those of the lists, which no exclusion concerns."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Matrix":
@@ -116,9 +144,14 @@ class Matrix(catalogue.Entry):
         for number, one in enumerate(self.exclude):
             if not any(one.covers(*cell) for cell in cells):
                 yield f"exclude.{number}: no cell of this matrix is that"
+        known = {cell for cell in cells if not any(one.covers(*cell) for one in self.exclude)}
+        for number, more in enumerate(self.also):
+            if twice := next((cell for cell in more.cells() if cell in known), None):
+                yield f"also.{number}: {', '.join(twice)} is in this matrix already"
+            known.update(more.cells())
 
-    def cells(self) -> Iterator[tuple[str, str, str, str]]:
-        """Machine, config, allocator and topology of every cell, exclusions or not."""
+    def cells(self) -> Iterator[CellName]:
+        """Those of the lists, exclusions or not."""
         for machine in self.machines:
             for config in self.configs:
                 for allocator in self.allocators_of.get(config, self.allocators):

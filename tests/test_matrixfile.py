@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Matrices as files: read, checked, refined by options."""
 
+import inspect
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,12 @@ import pytest
 from harness.asked import Asked
 from harness.cli.run import _plan, command
 from harness.errors import UserError
+from harness.fragment import config_names, join
+from harness.kernel import ALLOCATORS
 from harness.matrix import Plan, lay_out
 from harness.matrixfile import Matrix, load_matrix, matrix_names
 from tests.conftest import Command
+from tests.kernel import test_debug
 
 LEAST = """\
 description = "a test"
@@ -38,6 +44,7 @@ def plan_of(matrix: Matrix) -> Plan:
         allocators=matrix.allocators,
         allocators_of=matrix.allocators_of,
         exclude=matrix.exclude,
+        also=matrix.also,
         asked=Asked(seed=1, scale=matrix.scale),
     )
 
@@ -60,9 +67,56 @@ def test_the_default_matrix_is_what_it_says() -> None:
 def test_each_share_of_the_default_matrix_meets_each_topology() -> None:
     kernels = lay_out(plan_of(load_matrix("default"))).kernels
     met = {(cell.asked.share, cell.topology.name) for kernel in kernels for cell in kernel.cells}
-    topologies = {topology for _, topology in met}
+    topologies = {topology for share, topology in met if share}
     assert len(topologies) == 5
-    assert met == {(f"{share}/5", topology) for share in range(5) for topology in topologies}
+    shared = {(share, topology) for share, topology in met if share}
+    assert shared == {(f"{share}/5", topology) for share in range(5) for topology in topologies}
+
+
+def kernels_of(name: str) -> set[tuple[str, str]]:
+    """Config and allocator of each kernel of a matrix, whatever the machine."""
+    return {(one.config, one.allocator) for one in lay_out(plan_of(load_matrix(name))).kernels}
+
+
+def missing(kernels: set[tuple[str, str]], booted: set[tuple[str, str]]) -> list[str]:
+    return sorted(f"{allocator} {config}" for config, allocator in kernels - booted)
+
+
+@pytest.mark.parametrize("name", [name for name in matrix_names() if name != "default"])
+def test_no_kernel_is_in_a_longer_matrix_alone(name: str) -> None:
+    """What is only built at night is found broken at night: each is booted once in `default`."""
+    assert missing(kernels_of(name), kernels_of("default")) == []
+
+
+QUICK = {"kunit-slqb": test_debug.test_the_suites_of_the_allocator_pass}
+"""Fragments that `make test` boots, by the test that does."""
+
+
+def not_booted(names: Iterable[str], kernels: set[tuple[str, str]]) -> set[str]:
+    """The fragments that no kernel is made of, and allocators that none has."""
+    configs = {fragment.name for config, _ in kernels for fragment in join(config.split("+"))}
+    return set(names) - configs - {allocator for _, allocator in kernels}
+
+
+def test_no_fragment_and_no_allocator_is_never_booted() -> None:
+    assert not_booted((*config_names(), *ALLOCATORS), kernels_of("default")) == set(QUICK)
+
+
+@pytest.mark.parametrize("fragment", QUICK)
+def test_a_quick_test_boots_what_the_default_matrix_does_not(fragment: str) -> None:
+    test = QUICK[fragment]
+    marks = {test_debug.pytestmark.name, *(one.name for one in getattr(test, "pytestmark", ()))}
+    assert marks == {"kernel", "parametrize"}
+    assert re.search(rf'config="[\w+-]*\b{fragment}"', inspect.getsource(test))
+
+
+def test_a_kernel_or_a_fragment_that_is_never_booted_would_be_noticed() -> None:
+    booted = kernels_of("default")
+    assert missing({("lean", "slub"), ("hooks", "slab")}, booted) == ["slab hooks"]
+    assert not_booted(("lean", "new"), booted) == {"new"}
+    fewer = {one for one in booted if "slob" not in one}
+    assert not_booted(("lean", "slob"), fewer) == {"slob"}
+    assert "slob lean" in missing(kernels_of("full"), fewer)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +133,11 @@ def test_each_share_of_the_default_matrix_meets_each_topology() -> None:
         ('[[exclude]]\ntopologies = ["torus"]\nreason = "x"', "exclude.0.topologies.0: unknown"),
         ('[[exclude]]\ntopologies = ["uma"]', "exclude.0.reason: Field required"),
         ('[[exclude]]\ntopologies = ["uma"]\nreason = ""', "exclude.0.reason: String should match"),
+        ('[[also]]\nmachines = ["x86_64"]', "also.0.configs: Field required"),
+        (
+            '[[also]]\nmachines = ["x86_64"]\nconfigs = ["lean"]\ntopologies = ["2n"]',
+            "also.0: x86_64, lean, slqb, 2n is in this matrix already",
+        ),
         ('machines = ["x86_64"]', "not TOML: "),
     ],
 )
@@ -140,6 +199,50 @@ def test_the_file_says_what_is_run_and_options_replace_list_by_list(tmp_path: Pa
     assert [one.reason for one in lay_out(refined).left_out] == ["dull", "dull"]
     ours = planned("--matrix", file, "--allocator", "slqb")
     assert {one.allocator for one in lay_out(ours).kernels} == {"slqb"}
+
+
+ALSO = """\
+[[also]]
+machines = ["x86_64"]
+configs = ["kasan", "debug"]
+allocators = ["slqb", "slub"]
+topologies = ["4n"]
+"""
+
+
+def cells_of(plan: Plan) -> list[str]:
+    return [cell.name for kernel in lay_out(plan).kernels for cell in kernel.cells]
+
+
+def test_cells_beside_the_lists_come_last_and_share_a_kernel(tmp_path: Path) -> None:
+    file = written(tmp_path, 'scale = "brief"', ALSO)
+    assert cells_of(planned("--matrix", file)) == [
+        *("x86_64-slqb-lean-uma", "x86_64-slqb-lean-2n"),
+        *("x86_64-slqb-debug-uma", "x86_64-slqb-debug-2n", "x86_64-slqb-debug-4n"),
+        *("x86_64-slqb-kasan-4n", "x86_64-slub-kasan-4n", "x86_64-slub-debug-4n"),
+    ]
+    excluded = '[[exclude]]\nconfigs = ["debug"]\nreason = "dull"\n'
+    assert cells_of(planned("--matrix", written(tmp_path, ALSO, excluded))) == [
+        *("x86_64-slqb-lean-uma", "x86_64-slqb-lean-2n", "x86_64-slqb-debug-4n"),
+        *("x86_64-slqb-kasan-4n", "x86_64-slub-kasan-4n", "x86_64-slub-debug-4n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (("--config", "kasan"), {"slqb-kasan-uma", "slqb-kasan-2n", "slqb-kasan-4n"}),
+        (("--config", "lean"), {"slqb-lean-uma", "slqb-lean-2n"}),
+        (("--topology", "2n"), {"slqb-lean-2n", "slqb-debug-2n"}),
+    ],
+    ids=str,
+)
+def test_an_option_leaves_of_the_cells_beside_the_lists_those_it_names(
+    words: tuple[str, str], left: set[str], tmp_path: Path
+) -> None:
+    plan = planned("--matrix", written(tmp_path, ALSO), *words, "--allocator", "slqb")
+    assert set(cells_of(plan)) == {f"x86_64-{name}" for name in left}
+    assert planned("--matrix", written(tmp_path, ALSO), "--arch", "ppc64le").also == ()
 
 
 def test_without_a_matrix_the_options_are_all_there_is() -> None:

@@ -2,7 +2,8 @@
 """The scheduler played on recorded times: larger hosts are used well.
 
 tests/data/recorded/default is the record of `slqb run --matrix default` on two cores, with kernels
-that needed no compiling, without its consoles and cases.
+that needed no compiling, without its consoles and cases. It has the cells of the matrix's lists,
+and none of those beside them.
 """
 
 import subprocess

@@ -18,19 +18,31 @@ REPORT = """\
 BUG: KASAN: slab-out-of-bounds in kmalloc_oob_right+0x1/0x2
 Write of size 1 at addr ffff888000000000 by task kunit_try_catch/12
 """
+ALIAS = """\
+kmemleak: Found object by alias at 0xffff888000000021
+CPU: 1 PID: 70 Comm: kunit_try_catch Tainted: G    B            N 6.1.0 #1
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x1/0x2
+ kmem_cache_free+0x1/0x2
+ </TASK>
+kmemleak: Object 0xffff888000000020 (size 32):
+==================================================================
+BUG: KFENCE: invalid free in test_free+0x1/0x2
+"""
 SUITE = """\
 KTAP version 1
 1..1
     KTAP version 1
     # Subtest: {suite}
     1..1
-{report}    ok 1 kmalloc_oob_right
+{report}    ok 1 {case}
 ok 1 {suite}
 """
 
 
-def verdict(suite: str, report: str) -> Verdict:
-    text = SUITE.format(suite=suite, report=report)
+def verdict(suite: str, report: str, case: str = "kmalloc_oob_right") -> Verdict:
+    text = SUITE.format(suite=suite, case=case, report=report)
     return judge(Boot(tuple(Line(line) for line in text.splitlines())))
 
 
@@ -38,6 +50,16 @@ def test_what_a_suite_provokes_is_no_complaint() -> None:
     judged = verdict("kasan", REPORT)
     assert judged.outcome is Outcome.PASS, judged.reason
     assert [charge.expected for charge in judged.charges] == [True]
+
+
+def test_kmemleak_may_tell_of_the_one_case_that_frees_the_middle_of_an_object() -> None:
+    judged = verdict("kfence", ALIAS, "test_invalid_addr_free")
+    assert judged.outcome is Outcome.PASS, judged.reason
+    told = [charge.complaint.headline for charge in judged.charges]
+    assert len(told) == 2
+    assert told[0].startswith("kmemleak: Found object by alias")
+    other = verdict("kfence", ALIAS, "test_double_free")
+    assert other.reason.startswith("kfence.test_double_free: kmemleak: Found object by alias")
 
 
 @pytest.mark.parametrize("suite", ["kasanova", "slub"])

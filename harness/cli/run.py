@@ -2,9 +2,9 @@
 """slqb run: the main job, for a matrix.
 
 A matrix file says what to run; an option that is given beside it replaces what the file says, list
-by list, and the file's exclusions stay. "Given" is what comes from a place at least as strong as
-the one `--matrix` comes from: a habit in the config file does not change a matrix that was asked
-for on the command line.
+by list, and the file's exclusions stay; of the cells that it has beside its lists those stay that
+the options name. "Given" is what comes from a place at least as strong as the one `--matrix` comes
+from: a habit in the config file does not change a matrix that was asked for on the command line.
 """
 
 from typing import Any
@@ -17,16 +17,17 @@ from harness.cli.telling import in_record, tell
 from harness.engine import Engine
 from harness.errors import Outcome, UserError
 from harness.matrix import Plan, wanted_kernels
-from harness.matrixfile import MOST_REPEATS, load_matrix
+from harness.matrixfile import MOST_REPEATS, Further, Matrix, load_matrix
 from harness.record import Recorder
 from harness.run import Tools, carry_out, dry_run
 from harness.tree import check_tree
 
 ENGINES = ("local", "dask")
-IN_MATRIX = {
+LISTS = {
     **{"arch": "machines", "config": "configs", "topology": "topologies"},
-    **{"allocator": "allocators", "scale": "scale", "repeat": "repeat"},
+    "allocator": "allocators",
 }
+IN_MATRIX = {**LISTS, "scale": "scale", "repeat": "repeat"}
 """Options, and the keys of a matrix file that they replace."""
 
 
@@ -138,6 +139,7 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
         allocators_of=matrix.allocators_of if matrix and theirs else {},
         repeat=options["repeat"],
         exclude=matrix.exclude if matrix else (),
+        also=_also(ctx, matrix, options) if matrix else (),
         matrix=options["matrix"] or "",
         only_possible=options["only_possible"],
         asked=asked_from(options),
@@ -147,6 +149,12 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
         silence=options["silence"],
         pristine=options["pristine"],
     )
+
+
+def _also(ctx: click.Context, matrix: Matrix, options: dict[str, Any]) -> tuple[Further, ...]:
+    """The cells beside the lists that the options leave."""
+    given = {key: options[name] for name, key in LISTS.items() if _given(ctx, name)}
+    return tuple(one for also in matrix.also if (one := also.only(**given)))
 
 
 def _given(ctx: click.Context, name: str) -> bool:

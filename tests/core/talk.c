@@ -12,7 +12,7 @@
  * free CPU STAMP...                       as one bulk if there are several
  * down CPU | up CPU | offline NODE | online NODE      ok 1 if that was possible
  * info SLOT                               ok IN-USE OBJECTS SLABS
- * fork COMMAND                            an alloc or free, kept for
+ * fork COMMAND                            an alloc, bulk, free, shrink or info, kept for
  * join                                    which runs all of them at once: ok ANSWER;...
  */
 #include <linux/mm.h>
@@ -135,36 +135,6 @@ static bool on_cpu(char **words, unsigned int nr, char *answer)
 	return true;
 }
 
-static void forked(void *call)
-{
-	char *words[MOST_WORDS];
-	struct call *c = call;
-	unsigned int nr = split(c->line, words);
-
-	if (!on_cpu(words, nr, c->answer))
-		fail("shim: a fork of something else than alloc, bulk and free");
-	running--;
-}
-
-static bool all_joined(void *nothing)
-{
-	(void)nothing;
-	return !running;
-}
-
-static void join(char *answer)
-{
-	int at = 0;
-
-	running = nr_forks;
-	for (unsigned int i = 0; i < nr_forks; i++)
-		fiber_start("fork", 0, forked, &forks[i])->pinned = true;
-	wait_until(all_joined, NULL, "the forks");
-	for (unsigned int i = 0; i < nr_forks; i++)
-		at += snprintf(answer + at, LINE_BYTES - at, "%s;", forks[i].answer);
-	nr_forks = 0;
-}
-
 static void do_boot(char **words, unsigned int nr)
 {
 	struct topology t = {
@@ -225,6 +195,36 @@ static bool on_cache(char **words, unsigned int nr, char *answer)
 	else
 		return false;
 	return true;
+}
+
+static void forked(void *call)
+{
+	char *words[MOST_WORDS];
+	struct call *c = call;
+	unsigned int nr = split(c->line, words);
+
+	if (!on_cpu(words, nr, c->answer) && !on_cache(words, nr, c->answer))
+		fail("shim: a fork of something else than a deed of a task");
+	running--;
+}
+
+static bool all_joined(void *nothing)
+{
+	(void)nothing;
+	return !running;
+}
+
+static void join(char *answer)
+{
+	int at = 0;
+
+	running = nr_forks;
+	for (unsigned int i = 0; i < nr_forks; i++)
+		fiber_start("fork", 0, forked, &forks[i])->pinned = true;
+	wait_until(all_joined, NULL, "the forks");
+	for (unsigned int i = 0; i < nr_forks; i++)
+		at += snprintf(answer + at, LINE_BYTES - at, "%s;", forks[i].answer);
+	nr_forks = 0;
 }
 
 static bool on_machine(char **words, unsigned int nr, char *answer)

@@ -64,7 +64,7 @@ static void become(int out)
 	_exit(127);
 }
 
-/* Its lines, one by one; the cases that came out well are counted. */
+/* Its lines, one by one; the cases that came out well, a bit each. */
 static unsigned int listen(struct check *check, int from)
 {
 	FILE *lines = fdopen(from, "r");
@@ -82,39 +82,25 @@ static unsigned int listen(struct check *check, int from)
 			check_note(check, "it says: %s", line);
 		if ((!good && sscanf(line, "not ok %u ", &number) != 1) || number != seen + 1)
 			continue;
-		seen++;
 		failed |= !good;
 		good |= !!strstr(line, unsettled);
-		passed += good;
-		if (good)
-			check_note(check, "it says: %s", line);
-		else
-			check_fail(check, "it says: %s", line);
+		passed |= (unsigned int)good << seen++;
+		check_note(check, "it says: %s", line);
 	}
 	if (lines)
 		fclose(lines);
 	return passed;
 }
 
-/*
- * Guards: what a group is charged for objects is what they take, goes with them, can be reclaimed, and
- * keeps no group alive.
- */
-void check_memcg_selftest(struct check *check)
+/* One run of the program; the cases that came out well. */
+static unsigned int run_program(struct check *check)
 {
 	unsigned int passed;
 	int ends[2], status = 0;
 	pid_t child;
 
-	if (access(program, X_OK)) {
-		check_skip(check, "the tree's program is not in the initramfs");
-		return;
-	}
-	if (!overlay() || pipe(ends)) {
-		check_skip(check, "this kernel is built without OVERLAY_FS");
-		dismantle();
-		return;
-	}
+	if (pipe(ends))
+		return 0;
 	child = fork();
 	if (!child)
 		become(ends[1]);
@@ -123,7 +109,35 @@ void check_memcg_selftest(struct check *check)
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	/* It ends with 1 where a case failed. */
-	if (passed != 6 || !WIFEXITED(status) || WEXITSTATUS(status) > 1)
-		check_fail(check, "%u of 6 cases passed, status %x", passed, status);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+		check_fail(check, "%s ended with status %x", program, status);
+	return passed;
+}
+
+/*
+ * Guards: what a group is charged for objects is what they take, goes with them, can be reclaimed, and
+ * keeps no group alive. Its cases look at once for what is freed after a grace period, which takes long
+ * where the host is busy: what fails is run once more.
+ */
+void check_memcg_selftest(struct check *check)
+{
+	enum { CASES = 6, ALL = (1 << CASES) - 1 };
+	unsigned int passed;
+
+	if (access(program, X_OK)) {
+		check_skip(check, "the tree's program is not in the initramfs");
+		return;
+	}
+	if (!overlay()) {
+		check_skip(check, "this kernel is built without OVERLAY_FS");
+		dismantle();
+		return;
+	}
+	passed = run_program(check);
+	if (passed != ALL)
+		passed |= run_program(check);
+	for (int i = 0; i < CASES; i++)
+		if (!(passed & 1 << i))
+			check_fail(check, "case %d of %s failed twice", i + 1, program);
 	dismantle();
 }

@@ -101,7 +101,33 @@ static size_t least_apart(void **objects, unsigned int count)
 	return least;
 }
 
-static void one_waste(struct st *t, size_t size)
+/* Whether objects of two caches that are kept apart lie in one page all the same. */
+static bool pages_are_shared(struct st *t)
+{
+	struct kmem_cache *cache[2];
+	void *object[2][16] = { };
+	bool shared = false;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		cache[i] = kmem_cache_create(i ? "slabtest_other" : "slabtest_one", 64, 0, ST_OWN,
+					     NULL);
+	for (i = 0; i < 2 * ARRAY_SIZE(object[0]) && cache[0] && cache[1]; i++)
+		object[i % 2][i / 2] = kmem_cache_alloc(cache[i % 2], GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(object[0]); i++)
+		if (st_check(t, object[0][i] && object[1][i], "no objects of 64"))
+			shared |= virt_to_head_page(object[0][i]) ==
+				  virt_to_head_page(object[1][i]);
+	for (i = 0; i < 2 * ARRAY_SIZE(object[0]); i++)
+		if (object[i % 2][i / 2])
+			kmem_cache_free(cache[i % 2], object[i % 2][i / 2]);
+	for (i = 0; i < 2; i++)
+		kmem_cache_destroy(cache[i]);
+	return shared;
+}
+
+/* @before: bytes in slabs of others, where these objects may lie, too. */
+static void one_waste(struct st *t, size_t size, size_t before)
 {
 	struct kmem_cache *cache = kmem_cache_create("slabtest_waste", size, 0, ST_OWN, NULL);
 	unsigned int got, slabs, pages, most, count = 8 * PAGE_SIZE / size;
@@ -119,7 +145,7 @@ static void one_waste(struct st *t, size_t size)
 	bytes = got * least_apart(objects, got);
 	space = pages * PAGE_SIZE;
 	if (slabs)
-		st_check(t, space <= bytes + bytes / 2 + 2 * space / slabs,
+		st_check(t, space <= bytes + bytes / 2 + 2 * space / slabs + before,
 			 "%zu bytes of objects of %zu lie in %u slabs of %zu", bytes, size, slabs,
 			 space / slabs);
 	while (got--)
@@ -129,14 +155,21 @@ out:
 	kmem_cache_destroy(cache);
 }
 
-/* Guards: a slab is full of objects, however large a page is; a quarter of it may be left over. */
+/*
+ * Guards: a slab is full of objects, however large a page is; a quarter of it may be left over.
+ * Where caches share pages (SLOB), objects fill first what is left free in those of others: any of
+ * the pages that there were before may hold some, and no more than these.
+ */
 static void cache_waste(struct st *t)
 {
 	static const size_t sizes[] = { 32, 200, 712, 1504 };
+	bool shared = pages_are_shared(t);
 	int i;
 
+	if (shared)
+		st_note(t, "caches share pages");
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		one_waste(t, sizes[i]);
+		one_waste(t, sizes[i], shared ? st_slab_pages() * PAGE_SIZE : 0);
 		st_alive(t);
 	}
 }
