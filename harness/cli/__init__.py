@@ -26,6 +26,7 @@ from click.shell_completion import shell_complete
 from platformdirs import user_config_path
 
 from harness import __version__, child
+from harness.cli.typed import TypedOption
 from harness.errors import HarnessError, Outcome, UserError
 from harness.places import Places
 from harness.progress import Progress, SilentProgress, VerboseProgress, shown_on
@@ -118,6 +119,8 @@ def _defaults(
         if inner is not None and isinstance(value, dict):
             result[key] = _defaults(ctx, inner, value, f"{where} {key}")
         elif (param := params.get(_plain(key))) and param.name:
+            if isinstance(param, TypedOption):
+                raise UserError(f"{where}`: {param.refusal}; remove {key!r} there")
             listed = isinstance(value, list) and not param.multiple
             result[param.name] = ",".join(map(str, value)) if listed else value
         else:
@@ -143,11 +146,18 @@ def _plain(option: str) -> str:
     callback=_use_config,
     help="Defaults for every option, as TOML.",
 )
-@click.option("--cache", default="", metavar="DIR", help="Trees, builds, ccache; may be deleted.")
+@click.option(
+    "--cache",
+    "cache_folder",  # not the name of the command `cache`, whose table of defaults it would hide
+    envvar="SLQB_CACHE",
+    default="",
+    metavar="DIR",
+    help="Trees, builds, ccache; may be deleted.",
+)
 @click.option("--runs", default="", metavar="DIR", help="The records of runs.")
 @click.version_option(__version__)
 @click.pass_context
-def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str) -> None:
+def slqb(ctx: click.Context, config: Path | None, cache_folder: str, runs: str) -> None:
     """Render SLQB into a kernel tree, build it, boot it, and say whether it works.
 
     Any option may come from the environment (--tree of `slqb run`: SLQB_RUN_TREE) or from
@@ -156,7 +166,7 @@ def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str) -> None
     \b
     Completion (zsh, fish alike): eval "$(_SLQB_COMPLETE=bash_source slqb)"
     """
-    places = Places.from_environment({"SLQB_CACHE": cache, "SLQB_RUNS": runs})
+    places = Places.from_environment({"SLQB_CACHE": cache_folder, "SLQB_RUNS": runs})
     progress = ctx.obj or ctx.with_resource(shown_on(sys.stderr))
     ctx.obj = App(places, progress)
 
