@@ -14,6 +14,9 @@ from tests.conftest import Command
 EFFECTS = {
     ("send", "--really"): "mails leave",
     ("send", "--reflect"): "mails leave, to the user",
+    ("cache prune", "--all"): "files are removed",
+    ("cache prune", "--older"): "files are removed",
+    ("cache prune", "--to"): "files are removed",
 }
 """Every option that must be typed, and why."""
 HARMLESS = {
@@ -75,10 +78,9 @@ leaves. A new option must be put here or above."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, by its words, and the group itself as ""."""
+    """Every command and group, by its words; the outermost is ""."""
     context = click.Context(group)
-    if not path:
-        yield "", group
+    yield " ".join(path), group
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
@@ -110,7 +112,7 @@ def value_of(option: str) -> str:
     return {"--older": "1h", "--to": "1 MB"}.get(option, "true")
 
 
-@pytest.mark.parametrize(("words", "option"), EFFECTS, ids=" ".join)
+@pytest.mark.parametrize(("words", "option"), EFFECTS, ids=map(" ".join, EFFECTS))
 @pytest.mark.parametrize("false", [False, True], ids=["on", "off"])
 def test_the_environment_cannot_set_it(
     slqb: Command, tmp_path: Path, words: str, option: str, false: bool
@@ -128,7 +130,7 @@ def test_the_environment_cannot_set_it(
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize(("words", "option"), EFFECTS, ids=" ".join)
+@pytest.mark.parametrize(("words", "option"), EFFECTS, ids=map(" ".join, EFFECTS))
 @pytest.mark.parametrize("dashes", [False, True], ids=["bare", "with dashes"])
 def test_the_config_file_cannot_set_it(
     slqb: Command, tmp_path: Path, words: str, option: str, dashes: bool

@@ -26,12 +26,25 @@ from click.shell_completion import shell_complete
 from platformdirs import user_config_path
 
 from harness import __version__, child
-from harness.cli.typed import TypedOption
+from harness.cli.typed import Amount, TypedOption
 from harness.errors import HarnessError, Outcome, UserError
 from harness.places import Places
 from harness.progress import Progress, SilentProgress, VerboseProgress, shown_on
+from harness.quota import AGE, LIMIT, Quota, age_from, size_from
 
-COMMANDS = ("doctor", "tree", "series", "check", "send", "build", "boot", "run", "parse", "report")
+COMMANDS = (
+    "doctor",
+    "tree",
+    "series",
+    "check",
+    "send",
+    "build",
+    "boot",
+    "run",
+    "parse",
+    "report",
+    "cache",
+)
 SIGPIPE_STATUS = 128 + signal.SIGPIPE  # what a shell reports of a program that nobody reads
 
 
@@ -155,9 +168,30 @@ def _plain(option: str) -> str:
     help="Trees, builds, ccache; may be deleted.",
 )
 @click.option("--runs", default="", metavar="DIR", help="The records of runs.")
+@click.option(
+    "--cache-limit",
+    type=Amount(size_from),
+    default=LIMIT,
+    metavar="SIZE",
+    help=f"What the cache may take, or none.  [{LIMIT}]",
+)
+@click.option(
+    "--cache-age",
+    type=Amount(age_from),
+    default=AGE,
+    metavar="AGE",
+    help=f"What was not used for longer leaves it, or none.  [{AGE}]",
+)
 @click.version_option(__version__)
 @click.pass_context
-def slqb(ctx: click.Context, config: Path | None, cache_folder: str, runs: str) -> None:
+def slqb(
+    ctx: click.Context,
+    config: Path | None,
+    cache_folder: str,
+    runs: str,
+    cache_limit: Amount.Value,
+    cache_age: Amount.Value,
+) -> None:
     """Render SLQB into a kernel tree, build it, boot it, and say whether it works.
 
     Any option may come from the environment (--tree of `slqb run`: SLQB_RUN_TREE) or from
@@ -167,11 +201,22 @@ def slqb(ctx: click.Context, config: Path | None, cache_folder: str, runs: str) 
     Completion (zsh, fish alike): eval "$(_SLQB_COMPLETE=bash_source slqb)"
     """
     places = Places.from_environment({"SLQB_CACHE": cache_folder, "SLQB_RUNS": runs})
+    limit = None if cache_limit.number is None else int(cache_limit.number)
+    places = replace(places, quota=Quota(limit, cache_age.number))
+    _tidy(places)
     progress = ctx.obj or ctx.with_resource(shown_on(sys.stderr))
     ctx.obj = App(places, progress)
 
 
 slqb.params += [QUIET, VERBOSE]
+
+
+def _tidy(places: Places) -> None:
+    """Have a background process go on with what was to be removed, if there is a cache."""
+    if places.cache.is_dir():
+        from harness.eviction import evict_later
+
+        evict_later(places)
 
 
 def main() -> NoReturn:

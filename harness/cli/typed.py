@@ -1,18 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Options that count only where they are typed: on the command line.
+"""Kinds of options: those that count only where they are typed, and amounts.
 
 Every other option may also be set in the environment (SLQB_SEND_TO) or in the config file. What
 such an option as `--really` does cannot be undone: mails leave, files are removed. A variable
 that somebody exported weeks ago, or a config file that came with a checkout, must not do that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from harness.errors import UserError
+
+
+class Amount(click.ParamType):
+    """A size or an age, as `harness.quota` reads it; "none" is a value, too, so it is wrapped."""
+
+    name = "amount"
+
+    @dataclass(frozen=True)
+    class Value:
+        """The number; None for no bound."""
+
+        number: float | None
+
+    def __init__(self, read: Callable[[str], float | None]) -> None:
+        self.read = read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Amount.Value":
+        """The wrapped number, or a usage error in the words of the reader."""
+        if isinstance(value, Amount.Value):
+            return value
+        try:
+            return Amount.Value(self.read(str(value)))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class TypedOption(click.Option):
