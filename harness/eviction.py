@@ -179,9 +179,8 @@ def _touch(cache: Path) -> None:
 def main(cache: str, limit: str, age: str) -> None:
     """The process of low priority."""
     os.nice(19)
-    quota = Quota(
-        *(None if one == "None" else kind(one) for kind, one in ((int, limit), (float, age)))
-    )
+    none = str(None)
+    quota = Quota(None if limit == none else int(limit), None if age == none else float(age))
     places = Places(Path(cache), Path(cache) / "runs")
     with suppress(OSError):
         evict(places, quota)

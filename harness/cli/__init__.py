@@ -26,7 +26,7 @@ from click.shell_completion import shell_complete
 from platformdirs import user_config_path
 
 from harness import __version__, child
-from harness.cli.typed import Amount, TypedOption
+from harness.cli.typed import Amount, TypedOption, amount
 from harness.errors import HarnessError, Outcome, UserError
 from harness.places import Places
 from harness.progress import Progress, SilentProgress, VerboseProgress, shown_on
@@ -170,14 +170,14 @@ def _plain(option: str) -> str:
 @click.option("--runs", default="", metavar="DIR", help="The records of runs.")
 @click.option(
     "--cache-limit",
-    type=Amount(size_from),
+    callback=amount(size_from),
     default=LIMIT,
     metavar="SIZE",
     help=f"What the cache may take, or none.  [{LIMIT}]",
 )
 @click.option(
     "--cache-age",
-    type=Amount(age_from),
+    callback=amount(age_from),
     default=AGE,
     metavar="AGE",
     help=f"What was not used for longer leaves it, or none.  [{AGE}]",
@@ -189,8 +189,8 @@ def slqb(
     config: Path | None,
     cache_folder: str,
     runs: str,
-    cache_limit: Amount.Value,
-    cache_age: Amount.Value,
+    cache_limit: Amount,
+    cache_age: Amount,
 ) -> None:
     """Render SLQB into a kernel tree, build it, boot it, and say whether it works.
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from harness import trash
 from harness.cli import App
-from harness.cli.typed import Amount, TypedOption
+from harness.cli.typed import Amount, TypedOption, amount
 from harness.eviction import look, remove, too_much, too_old
 from harness.holding import CCACHE, FOREIGN, KEPT, TRASH, Holding
 from harness.quota import age_from, shown_age, shown_size, size_from
@@ -51,13 +51,17 @@ def command(ctx: click.Context, /, as_json: bool) -> None:
 @command.command(epilog="Example: slqb cache prune --to '20 GB' --dry-run")
 @click.option(
     "--older",
-    type=Amount(age_from),
+    callback=amount(age_from),
     cls=TypedOption,
     metavar="AGE",
     help="What was not used for so long.",
 )
 @click.option(
-    "--to", type=Amount(size_from), cls=TypedOption, metavar="SIZE", help="Until it takes no more."
+    "--to",
+    callback=amount(size_from),
+    cls=TypedOption,
+    metavar="SIZE",
+    help="Until it takes no more.",
 )
 @click.option("--all", is_flag=True, cls=TypedOption, help="All that is not in use.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
@@ -104,7 +108,7 @@ def _chosen(app: App, held: Sequence[Holding], options: dict[str, Any]) -> tuple
         )
     age, limit = options["older"], options["to"]
     if age is None and limit is None:
-        age, limit = Amount.Value(quota.age), Amount.Value(quota.limit)
+        age, limit = Amount(quota.age), Amount(quota.limit)
     old = _with_dependents(too_old(held, age.number if age else None, now), held)
     left = [each for each in held if each not in old]
     much = too_much(left, int(limit.number) if limit and limit.number is not None else None, now)

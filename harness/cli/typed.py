@@ -16,30 +16,25 @@ from click.core import ParameterSource
 from harness.errors import UserError
 
 
-class Amount(click.ParamType):
-    """A size or an age, as `harness.quota` reads it; "none" is a value, too, so it is wrapped."""
+@dataclass(frozen=True)
+class Amount:
+    """A size in bytes or an age in seconds; None for no bound, which is not "not given"."""
 
-    name = "amount"
+    number: float | None
 
-    @dataclass(frozen=True)
-    class Value:
-        """The number; None for no bound."""
 
-        number: float | None
+def amount(
+    read: Callable[[str], float | None],
+) -> Callable[[click.Context, click.Parameter, str | None], Amount | None]:
+    """A callback for options whose text `read` understands; its ValueError is wrong use."""
 
-    def __init__(self, read: Callable[[str], float | None]) -> None:
-        self.read = read
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Amount.Value":
-        """The wrapped number, or a usage error in the words of the reader."""
-        if isinstance(value, Amount.Value):
-            return value
+    def callback(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Amount | None:
         try:
-            return Amount.Value(self.read(str(value)))
+            return None if value is None else Amount(read(value))
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(f"{error}.") from error
+
+    return callback
 
 
 class TypedOption(click.Option):
