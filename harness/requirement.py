@@ -217,10 +217,10 @@ def refuse_unmet(config: Config, use: Use | None, what: str) -> None:
     """A ConfigError or HostError that says on one line what the kernel `what` lacks for its use."""
     if use and (found := tuple(unmet(config, use))):
         told, need = found[0]
-        also = "".join(f", {other}" for other, _ in found[1:])
+        others = [other.symbol(use) for _, other in found[1:]]
+        also = f"; also wrong: {', '.join(others)}" if others else ""
         raise ConfigError(
-            f"{what} would be of no use: {told}, and {need.why}{'; besides' if also else ''}"
-            f"{also.removeprefix(',')}; {need.remedy}"
+            f"{what} lacks what its boots need: {told}, and {need.why}{also}; {need.remedy}"
         )
     lacking = [one for one in TOOLS if config.get(one.symbol) == "y" and not one.is_there()]
     if lacking:

@@ -59,7 +59,9 @@ def test_each_need_is_one_line_with_its_reason(need: Need) -> None:
         refuse_unmet(spoilt(need, good(use), use), use, "x86_64-slqb-lean")
     [line] = str(caught.value).splitlines()
     assert caught.value.outcome is Outcome.TREE
-    assert line.startswith(f"x86_64-slqb-lean would be of no use: CONFIG_{need.symbol(use)} is ")
+    assert line.startswith(
+        f"x86_64-slqb-lean lacks what its boots need: CONFIG_{need.symbol(use)} is "
+    )
     assert need.why in line
     assert need.remedy in line
 
