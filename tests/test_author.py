@@ -81,10 +81,13 @@ def series(home: Path, tree: Path, **more: str) -> "subprocess.CompletedProcess[
 
 def from_git(mail: Path) -> str:
     """The author of a mail as `git mailinfo` reads it."""
+    parts = [mail.with_suffix(f".{part}") for part in ("message", "diff")]
     said = subprocess.run(
-        ["git", "mailinfo", "--encoding=UTF-8", "/dev/null", "/dev/null"],
-        stdin=mail.open("rb"), capture_output=True, check=True,
-    ).stdout.decode()  # fmt: skip
+        ["git", "mailinfo", "--encoding=UTF-8", *parts],
+        input=mail.read_bytes(),
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
     fields = dict(line.split(": ", 1) for line in said.splitlines() if line)
     return f"{fields['Author']} <{fields['Email']}>"
 
