@@ -22,7 +22,7 @@ from harness.holding import BUILD, FOREIGN, KEPT, TRASH, TREE, WORKTREE, Holding
 from harness.places import Places
 from harness.progress import SilentProgress
 from harness.quota import AGE, DEFAULT, LIMIT, Quota, age_from, shown_size, size_from
-from harness.tree import open_tree, stored_trees
+from harness.tree import open_tree, stored, stored_trees
 from tests.conftest import Command
 from tests.test_tree import used_elsewhere
 
@@ -441,9 +441,18 @@ def test_any_text_is_an_amount_or_is_refused(text: str) -> None:
         assert shown_size(int(number or 0))
 
 
-def test_open_tree_survives_an_eviction_in_between(toy_tree: Path, places: Places) -> None:
-    """A record that goes between the look at it and the lease is no tree."""
+def test_a_tree_that_is_evicted_just_before_its_lease_is_no_tree(
+    toy_tree: Path, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = open_tree(str(toy_tree), places, SilentProgress())
     lease.release(lease_of(tree.name, places))
-    evict(places, Quota(0, 0), time.time() + DAY)
+    hold = lease.hold
+
+    def late(file: Path) -> None:
+        evict(places, Quota(0, 0), time.time() + DAY)
+        hold(file)
+
+    monkeypatch.setattr(lease, "hold", late)
+    assert stored(tree.name, places) is None
+    monkeypatch.undo()
     assert open_tree(str(toy_tree), places, SilentProgress()).name == tree.name
