@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -42,6 +43,7 @@ PR_SET_PDEATHSIG = 1
 
 _PRCTL = ctypes.CDLL(None).prctl
 _live: set[int] = set()  # process groups that run now, for end_all()
+_detached: list["subprocess.Popen[bytes]"] = []  # kept, for a child nobody waits for is warned of
 _closed = threading.Event()  # set by end_all(): nothing is started any more
 
 
@@ -135,6 +137,25 @@ def spawn(
         sink = stack.enter_context(errors.open("wb"))
         # preexec_fn is one prctl, looked up beforehand: safe with threads
         yield _start(stack, words, cwd, stderr=sink, preexec_fn=_end_with_parent)
+
+
+def detach(argv: Sequence[str | Path], *, cwd: Path) -> None:
+    """Start a child that outlives us, with the lowest priority for CPU and disk.
+
+    It is in no books: Ctrl-C does not end it, and nobody hears of its failure, nor of one to
+    start it. Its work must be harmless to lose.
+    """
+    calm = ("ionice", "-c", "3") if shutil.which("ionice") else ()
+    with suppress(OSError):
+        process = subprocess.Popen(
+            (*calm, *map(str, argv)),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        _detached.append(process)
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import child
@@ -29,6 +29,7 @@ from harness.config import (
     expected_objects,
     is_configured,
     request,
+    resolved,
 )
 from harness.diagnostics import diagnostics, is_ours, missing_on_host, own_files, told
 from harness.errors import BuildError, HarnessError, HostError, Outcome, UserError
@@ -37,6 +38,7 @@ from harness.fragment import Fragment, Setting, check_config
 from harness.kbuild import SOURCE_LINK, Kbuild, held
 from harness.places import Places
 from harness.progress import Progress
+from harness.requirement import Use, refuse_full_disk, refuse_host, refuse_unmet
 from harness.seal import is_sealed, seal, sources, unseal
 from harness.template import LineMap
 from harness.toolchain import find_toolchain, job_count
@@ -100,6 +102,8 @@ class Plan:
     line_map: LineMap | None = None
     guess: int | None = None
     """About how many objects it has."""
+    use: Use | None = None
+    """What it is for, if it is to be booted."""
 
     @property
     def log(self) -> Path:
@@ -184,10 +188,11 @@ def build_kernel(
     jobs: int | None = None,
     extra: Fragment | None = None,
     lacks: Collection[str] = (),
+    use: Use | None = None,
 ) -> Kernel:
     """Build it, as little as needed; a BuildError names the template line that is wrong."""
     plan = plan_kernel(source, spec, places, line_map=line_map, jobs=jobs, extra=extra, lacks=lacks)
-    return build_plan(plan, places, progress)
+    return build_plan(replace(plan, use=use), places, progress)
 
 
 def build_plan(plan: Plan, places: Places, progress: Progress) -> Kernel:
@@ -201,14 +206,18 @@ def _build(plan: Plan, progress: Progress, facts: Path) -> Kernel:
     plan.kbuild.prepare()
     made_from = sources(plan.kbuild, plan.argv)
     if _stands(plan, made_from):
+        _refuse_unmet(plan)
         progress.stage(f"build {plan.spec.name}")
         progress.done("nothing has changed")
         return _finished(plan, 0, time.monotonic() - began)
     unseal(plan.kbuild)
     for stale in (plan.log, plan.kbuild.folder / CACHE_LOG):
         stale.unlink(missing_ok=True)
-    _configure(plan, progress)
     fresh = not plan.image.is_file()
+    _configure(plan, progress)
+    _refuse_unmet(plan)
+    if fresh:
+        refuse_full_disk(plan.kbuild.folder)
     watch = Watch(progress, facts, fresh=fresh, guess=plan.guess)
     _compile(plan, watch, progress)
     confirm(plan.kbuild, plan.wanted)
@@ -236,6 +245,14 @@ def _configure(plan: Plan, progress: Progress) -> None:
     progress.stage(f"configure {plan.spec.name}")
     configure(plan.kbuild, plan.wanted, plan.log)
     progress.done(f"{len(plan.wanted)} settings kept")
+
+
+def _refuse_unmet(plan: Plan) -> None:
+    """What the kernel lacks for its use is known now, and not only minutes later."""
+    config = resolved(plan.kbuild.config.read_text().splitlines())
+    refuse_unmet(config, plan.use, plan.spec.name)
+    if plan.use:
+        refuse_host(plan.use, plan.kbuild.tools)
 
 
 def _compile(plan: Plan, watch: Watch, progress: Progress) -> None:

@@ -41,6 +41,23 @@ def is_held(file: Path) -> bool:
     return file in _held
 
 
+def is_in_use(file: Path) -> bool:
+    """Whether any process uses it, this one too."""
+    if is_held(file):
+        return True
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _opened(file: Path) -> int:
     if file not in _held:
         _held[file] = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)

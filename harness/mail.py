@@ -3,14 +3,19 @@
 
 import email
 import email.policy
+import email.utils
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from harness.author import NOBODY, Author
 from harness.child import CommandError
 from harness.errors import Outcome, TreeError, UserError
 from harness.store import Store
@@ -28,7 +33,7 @@ class Mail:
     number: int
     total: int
     version: int
-    sender: str = ""
+    sender: Author = NOBODY
     body: str = ""
     """The message, up to the diffstat."""
 
@@ -91,7 +96,7 @@ def commit_mails(store: Store, base: str, steps: Sequence[Applied]) -> str:
     for step in steps:
         mail = step.mail
         message = f"{mail.subject}\n\n{mail.body}"
-        tip = store.commit(step.tree, message, (tip,), *parseaddr(mail.sender))
+        tip = store.commit(step.tree, message, (tip,), mail.sender.name, mail.sender.email)
     return tip
 
 
@@ -137,14 +142,37 @@ def _first(text: str, path: Path) -> str:
 
 def _read(path: Path) -> Mail:
     with path.open("rb") as file:
-        message = email.message_from_binary_file(file, policy=email.policy.default)
+        message: EmailMessage = email.message_from_binary_file(file, policy=email.policy.default)
     subject = str(message.get("Subject", ""))
     if not (tag := TAG.match(subject)):
         raise UserError(f"{path}: its subject is not one of a series: {subject!r}")
     if message.get_content_type() != "text/plain":
         raise UserError(f"{path}: is no plain text, as git format-patch writes it")
     number, total, version = int(tag["number"]), int(tag["total"]), int(tag["version"] or 1)
-    text = message.get_content()
+    text = _content(message, path)
     body = re.split(r"^---$", text, maxsplit=1, flags=re.MULTILINE)[0] if number else text
-    sender = str(message.get("From", ""))
-    return Mail(path, TAG.sub("", subject), number, total, version, sender, body)
+    return Mail(path, TAG.sub("", subject), number, total, version, _sender(path), body)
+
+
+def _content(message: EmailMessage, path: Path) -> str:
+    try:
+        return str(message.get_content())
+    except LookupError as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+
+
+def _sender(path: Path) -> Author:
+    """Who it is from, the name as people read it.
+
+    The header is read with the older of Python's two parsers: the newer one puts a blank between
+    the parts of a name that is encoded in more than one word.
+    """
+    with path.open("rb") as file:
+        head = BytesHeaderParser().parse(file)
+    name, address = email.utils.parseaddr(str(head.get("From", "")))
+    if "@" not in address:
+        raise UserError(f"{path}: its From: names no address")
+    try:
+        return Author(str(make_header(decode_header(name))), address)
+    except (LookupError, UnicodeError, HeaderParseError) as error:
+        raise UserError(f"{path}: its From: cannot be decoded: {error}") from error

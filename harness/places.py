@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from harness.errors import HostError
+from harness.quota import DEFAULT, Quota
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +28,8 @@ class Places:
 
     cache: Path
     runs: Path
+    quota: Quota = DEFAULT
+    """What the cache may hold."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Places:

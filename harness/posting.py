@@ -31,6 +31,7 @@ from harness.tree import Tree
 MANIFEST = ".slqb-series.json"
 SUBJECT, BLURB = "*** SUBJECT HERE ***", "*** BLURB HERE ***"
 BASE = re.compile(rb"^base-commit: .*$", re.MULTILINE)
+FROM = re.compile(rb"^From: .*(?:\n[ \t].*)*$", re.MULTILINE)
 MIME = (
     b"MIME-Version: 1.0",
     b"Content-Type: text/plain; charset=UTF-8",
@@ -207,6 +208,8 @@ def _in_thread(mail: bytes, posting: Posting, version: int, number: int, reply_t
         references = f"{reply_to} {above}" if number and reply_to else above
         fields += [("In-Reply-To", above), ("References", references)]
     head, _, body = mail.partition(b"\n\n")
+    # git encodes the author of a patch, but not that of a cover letter
+    head = FROM.sub(lambda _: f"From: {posting.author.header}".encode(), head, count=1)
     return b"\n".join([head, *(f"{name}: {text}".encode() for name, text in fields), b"", body])
 
 

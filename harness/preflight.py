@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What must hold before a series leaves, item by item; nothing is sent while one does not."""
 
-import email.utils
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +54,7 @@ def _items(it: Departure) -> Iterator[Item]:
 
 def _identity(author: Author, patches: Sequence[Mail]) -> Item:
     for mail in patches:
-        if email.utils.parseaddr(mail.sender)[1] != author.email:
+        if mail.sender.email != author.email:
             told = f"patch {mail.name} is from {mail.sender}, not from you: {author}"
             return Item("identity", False, told)
         if str(author) not in mail.signed_off:

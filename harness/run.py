@@ -17,6 +17,7 @@ from harness import accelerator as accelerators
 from harness import child
 from harness.accelerator import Accelerator
 from harness.arch import load_arch
+from harness.asked import Asked
 from harness.boot import command, cores
 from harness.cases import GUEST, guest_cases, kunit_cases, picks, refuse
 from harness.dispatch import Build, Dispatcher, Manner, boot_all
@@ -36,6 +37,7 @@ from harness.past import Past, build_name
 from harness.places import Places
 from harness.progress import Progress, span
 from harness.record import CellRecord, LeftOutRecord, Recorder, TreeRecord
+from harness.requirement import Use, refuse_host
 from harness.template import LineMap
 from harness.toolchain import find_toolchain
 from harness.tree import Tree, open_tree, pristine
@@ -133,6 +135,7 @@ def build(job: Job) -> Job:
         tools.progress,
         line_map=job.source.line_map,
         lacks=job.source.lacks,
+        use=use_of(job.wanted, job.source.plan.asked),
     )
     return replace(job, kernel=kernel)
 
@@ -298,7 +301,8 @@ def prepared(source: Source, kernels: tuple[Wanted, ...]) -> Source:
     """What is done once for all kernels; if that fails, no cell has a kernel, and each says so."""
     try:
         for wanted in kernels:  # which may take hours to come to
-            find_toolchain(load_arch(wanted.machine.arch))
+            tools = find_toolchain(load_arch(wanted.machine.arch))
+            refuse_host(use_of(wanted, source.plan.asked), tools)
         for once in ONCE:
             source = once(source)
     except HarnessError as error:
@@ -307,6 +311,17 @@ def prepared(source: Source, kernels: tuple[Wanted, ...]) -> Source:
                 give_up(wanted, error, source.tools.recorder)
         raise
     return source
+
+
+def use_of(wanted: Wanted, asked: Asked) -> Use:
+    """What a kernel must be able to do in its boots."""
+    return Use(
+        arch=wanted.machine.arch,
+        config=wanted.config,
+        init=asked.init,
+        kunit=asked.suite == "kunit",
+        topologies=tuple(cell.topology for cell in wanted.cells),
+    )
 
 
 def give_up(wanted: Wanted, error: HarnessError, recorder: Recorder) -> None:

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from pydantic import ConfigDict, ValidationError
 
-from harness import lease
+from harness import lease, trash
 from harness.debian import Package
 from harness.errors import HostError, UserError
-from harness.eviction import evict, lease_of
+from harness.eviction import evict_later, lease_of
 from harness.file import write_atomically
 from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_of
 from harness.places import Places
@@ -61,7 +61,7 @@ def open_tree(spec: str, places: Places, progress: Progress) -> Tree:
         _sweep(store)
         snapshot = origin.recall(store) or origin.take(store, progress)
         tree = _settle(store, spec, snapshot, places, progress)
-        evict(places, progress)
+        evict_later(places, grown=len(list(places.trees.glob("*.json"))) > 1)
         return tree
 
 
@@ -104,6 +104,8 @@ def stored(name: str, places: Places) -> Tree | None:
     if "/" in name or not record.is_file() or not pristine(name, places).is_dir():
         return None
     lease.hold(lease_of(name, places))
+    if not record.is_file() or not pristine(name, places).is_dir():
+        return None  # it was evicted before it was ours
     tree = _read(record)
     return tree if Store(places.trees).has(tree.base) else None
 
@@ -190,7 +192,7 @@ def _release(store: Store, snapshot: Snapshot) -> str:
 def _sweep(store: Store) -> None:
     """Remove what a killed process left; the lock says that nobody works on it."""
     for path in store.folder.glob("tmp-*"):
-        path.unlink() if path.is_file() else discard(path)
+        trash.throw(path, store.folder.parent)
     for pattern in ("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/tmp_objdir-*"):
         for path in store.path.glob(pattern):
             path.unlink() if path.is_file() else discard(path)

@@ -12,11 +12,9 @@ from random import Random
 import pytest
 
 from harness.errors import HarnessError, Outcome, TreeError, UserError
-from harness.eviction import KEPT, evict
 from harness.origin import release_of
 from harness.places import Places
 from harness.progress import SilentProgress
-from harness.store import open_store
 from harness.tree import Tree, open_tree, pristine, stored_trees
 from tests.conftest import git, sealed
 
@@ -172,30 +170,6 @@ def test_what_another_process_uses_is_not_changed_under_it(
         assert files(pristine(changed, places)) == files(toy_tree)
         assert everything(places.trees / name) == before
     assert take(toy_tree, places).name == name
-
-
-def test_trees_do_not_pile_up(toy_tree: Path, places: Places, tmp_path: Path) -> None:
-    names = []
-    for number in range(KEPT + 2):
-        elsewhere = shutil.copytree(toy_tree, tmp_path / f"work{number}")
-        with used_elsewhere(elsewhere, tmp_path) as name:
-            names.append(name)
-        places.folder("worktrees", f"{name}-slqb")
-        places.folder("build", f"{name}-slqb", "x86_64-slqb-lean")
-    gone, kept = names[:2], names[2:]
-    assert sorted(tree.name for tree in stored_trees(places)) == sorted(kept)
-    for root in (places.trees, places.worktrees, places.builds):
-        assert not [path for name in gone for path in root.glob(f"{name}*") if path.is_dir()]
-        assert all(list(root.glob(f"{name}*")) for name in kept)
-
-
-def test_a_tree_in_use_is_not_removed(toy_tree: Path, places: Places, tmp_path: Path) -> None:
-    with used_elsewhere(toy_tree, tmp_path) as name:
-        open_store(places)
-        evict(places, SilentProgress(), kept=0)
-        assert [tree.name for tree in stored_trees(places)] == [name]
-    evict(places, SilentProgress(), kept=0)
-    assert list(stored_trees(places)) == []
 
 
 def test_one_content_has_one_commit(toy_tree: Path, places: Places, tmp_path: Path) -> None:

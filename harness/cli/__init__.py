@@ -26,13 +26,27 @@ from click.shell_completion import shell_complete
 from platformdirs import user_config_path
 
 from harness import __version__, child
+from harness.cli.typed import Amount, TypedOption, amount
 from harness.errors import HarnessError, Outcome, UserError
 from harness.parsing import parse_toml
 from harness.places import Places
 from harness.progress import Progress, SilentProgress, VerboseProgress, shown_on
+from harness.quota import AGE, LIMIT, Quota, age_from, size_from
 from harness.terminal import guard
 
-COMMANDS = ("doctor", "tree", "series", "check", "send", "build", "boot", "run", "parse", "report")
+COMMANDS = (
+    "doctor",
+    "tree",
+    "series",
+    "check",
+    "send",
+    "build",
+    "boot",
+    "run",
+    "parse",
+    "report",
+    "cache",
+)
 STRENGTH = (
     ParameterSource.DEFAULT,
     ParameterSource.DEFAULT_MAP,
@@ -142,6 +156,8 @@ def _defaults(
         if inner is not None and isinstance(value, dict):
             result[key] = _defaults(ctx, inner, value, f"{where} {key}")
         elif (param := params.get(_plain(key))) and param.name:
+            if isinstance(param, TypedOption):
+                raise UserError(f"{where}`: {param.refusal}; remove {key!r} there")
             result[param.name] = _default(value, param, f"{where}` option {key!r}")
         else:
             raise UserError(f"{where}` has no option {key!r}")
@@ -190,11 +206,39 @@ def _plain(option: str) -> str:
     callback=_use_config,
     help="Defaults for every option, as TOML.",
 )
-@click.option("--cache", default="", metavar="DIR", help="Trees, builds, ccache; may be deleted.")
+@click.option(
+    "--cache",
+    "cache_folder",  # not the name of the command `cache`, whose table of defaults it would hide
+    envvar="SLQB_CACHE",
+    default="",
+    metavar="DIR",
+    help="Trees, builds, ccache; may be deleted.",
+)
 @click.option("--runs", default="", metavar="DIR", help="The records of runs.")
+@click.option(
+    "--cache-limit",
+    callback=amount(size_from),
+    default=LIMIT,
+    metavar="SIZE",
+    help=f"What the cache may take, or none.  [{LIMIT}]",
+)
+@click.option(
+    "--cache-age",
+    callback=amount(age_from),
+    default=AGE,
+    metavar="AGE",
+    help=f"What was not used for longer leaves it, or none.  [{AGE}]",
+)
 @click.version_option(__version__)
 @click.pass_context
-def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str) -> None:
+def slqb(
+    ctx: click.Context,
+    config: Path | None,
+    cache_folder: str,
+    runs: str,
+    cache_limit: Amount,
+    cache_age: Amount,
+) -> None:
     """Render SLQB into a kernel tree, build it, boot it, and say whether it works.
 
     Any option may come from the environment (--tree of `slqb run`: SLQB_RUN_TREE) or from
@@ -203,12 +247,23 @@ def slqb(ctx: click.Context, config: Path | None, cache: str, runs: str) -> None
     \b
     Completion (zsh, fish alike): eval "$(_SLQB_COMPLETE=bash_source slqb)"
     """
-    places = Places.from_environment({"SLQB_CACHE": cache, "SLQB_RUNS": runs})
+    places = Places.from_environment({"SLQB_CACHE": cache_folder, "SLQB_RUNS": runs})
+    limit = None if cache_limit.number is None else int(cache_limit.number)
+    places = replace(places, quota=Quota(limit, cache_age.number))
+    _tidy(places)
     progress = ctx.obj or ctx.with_resource(shown_on(sys.stderr))
     ctx.obj = App(places, progress)
 
 
 slqb.params += [QUIET, VERBOSE]
+
+
+def _tidy(places: Places) -> None:
+    """Have a background process go on with what was to be removed, if there is a cache."""
+    if places.cache.is_dir():
+        from harness.eviction import evict_later
+
+        evict_later(places)
 
 
 def main() -> NoReturn:

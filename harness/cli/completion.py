@@ -37,7 +37,7 @@ def _offering(names: Callable[[Places], Iterable[str]]) -> Complete:
 def _places(ctx: click.Context) -> Places:
     given = ctx.find_root().params
     return Places.from_environment(
-        {"SLQB_CACHE": given.get("cache") or "", "SLQB_RUNS": given.get("runs") or ""}
+        {"SLQB_CACHE": given.get("cache_folder") or "", "SLQB_RUNS": given.get("runs") or ""}
     )
 
 

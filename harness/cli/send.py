@@ -10,6 +10,7 @@ from harness import child
 from harness.author import Author, author_of
 from harness.cli import App
 from harness.cli.options import of_tree
+from harness.cli.typed import TypedOption
 from harness.errors import HostError, Outcome, UserError
 from harness.mail import apply_mails, commit_mails, read_mails
 from harness.posting import manifest_of
@@ -20,8 +21,12 @@ from harness.sent import keep_sent, latest
 from harness.store import open_store
 from harness.tree import open_tree, pristine
 
-# the mails are threaded as they are, and nobody is added to those who were shown
-WORDS = ("--no-thread", "--suppress-cc=all", "--confirm=never")
+# The mails are threaded as they are, and nobody is added to those who were shown, whatever
+# sendemail.to, cc, bcc and toCmd are set to. `true` is a command that names nobody.
+WORDS = (
+    *("--no-thread", "--suppress-cc=all", "--confirm=never", "--no-annotate"),
+    *("--no-to", "--no-cc", "--no-bcc", "--to-cmd=true", "--no-to-cover", "--no-cc-cover"),
+)
 
 
 @click.command(epilog="Example: slqb send outgoing, and when the list is green: --really")
@@ -29,8 +34,12 @@ WORDS = ("--no-thread", "--suppress-cc=all", "--confirm=never")
 @of_tree
 @click.option("--to", multiple=True, metavar="ADDRESS", help="Somebody else to address.")
 @click.option("--cc", multiple=True, metavar="ADDRESS", help="Somebody else who gets a copy.")
-@click.option("--really", is_flag=True, help="Send it; else only show what would leave.")
-@click.option("--reflect", is_flag=True, help="Send it to yourself and to nobody else.")
+@click.option(
+    "--really", is_flag=True, cls=TypedOption, help="Send it; else only show what would leave."
+)
+@click.option(
+    "--reflect", is_flag=True, cls=TypedOption, help="Send it to yourself and to nobody else."
+)
 @click.pass_obj
 def command(app: App, /, **options: Any) -> Outcome:
     """Look over the mails in DIR, show who gets them, and with --really send them.
@@ -58,7 +67,7 @@ def command(app: App, /, **options: Any) -> Outcome:
     recipients = _himself(author) if options["reflect"] else departure.recipients
     for line in (*looked_at, *_addresses(recipients)):
         click.echo(line)
-    words = _words(recipients, [mail.path for mail in mails])
+    words = _words(author, recipients, [mail.path for mail in mails])
     if not options["really"] and not options["reflect"]:
         click.echo(f"nothing was sent; --really does: {child.command_line(words, Path.cwd())}")
         return Outcome.PASS
@@ -74,16 +83,23 @@ def command(app: App, /, **options: Any) -> Outcome:
 
 
 def _himself(author: Author) -> Recipients:
-    return distinct((str(author),), ())
+    return distinct((author.email,), ())
 
 
 def _addresses(recipients: Recipients) -> list[str]:
     return [*(f"To: {one}" for one in recipients.to), *(f"Cc: {one}" for one in recipients.cc)]
 
 
-def _words(recipients: Recipients, mails: list[Path]) -> tuple[str, ...]:
+def _words(author: Author, recipients: Recipients, mails: list[Path]) -> tuple[str, ...]:
     people = (*(f"--to={one}" for one in recipients.to), *(f"--cc={one}" for one in recipients.cc))
-    return ("git", "send-email", *WORDS, *people, *(str(mail.absolute()) for mail in mails))
+    return (
+        "git",
+        "send-email",
+        *WORDS,
+        f"--from={author.address}",
+        *people,
+        *(str(mail.absolute()) for mail in mails),
+    )
 
 
 def _send(words: tuple[str, ...]) -> None:

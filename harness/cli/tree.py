@@ -52,7 +52,7 @@ def list_(app: App, json: bool) -> None:
     if json:
         click.echo(dumps([_record(app, tree) for tree in trees], indent=2))
     elif trees:
-        _print(_list(trees))
+        show(_list(trees))
     else:
         click.echo("no trees yet: slqb tree get debian:6.1", err=True)
 
@@ -122,7 +122,7 @@ def _capabilities(found: Capabilities) -> Iterator[str]:
         yield f"{name:{names}}  {place:{places}}  {' '.join(text.split())}"[:room]
 
 
-def _print(table: Table) -> None:
+def show(table: Table) -> None:
     """As wide as the terminal; without one nothing is wrapped."""
     width = None if sys.stdout.isatty() else 240
     Console(highlight=False, width=width, color_system=None).print(table)
