@@ -22,6 +22,21 @@ def write_atomically(path: Path, content: bytes, mode: int | None = None) -> Non
         scratch.unlink(missing_ok=True)
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that the user named.
+
+    A regular file is replaced in one step, behind a symbolic link as well; the link stays. What
+    is no regular file (/dev/null, a terminal, a FIFO) is written to and stays what it is.
+
+    Raises OSError if `path` is a folder or cannot be written; no folder is made for it.
+    """
+    path.parent.stat()
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+    else:
+        write_atomically(path.resolve(), content)
+
+
 def write_if_changed(path: Path, content: bytes) -> bool:
     """Write only what is new: make looks at times."""
     if path.is_file() and path.read_bytes() == content:

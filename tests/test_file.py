@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Files that many write at a time."""
+"""Files that many write at a time, and files that the user names."""
 
+import os
+import pty
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness.file import write_atomically, write_if_changed
+from harness.file import write_atomically, write_if_changed, write_output
 
 WRITERS = 8
 
@@ -41,3 +43,33 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         write_atomically(path, None)  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_that_the_user_names_stays_one(tmp_path: Path) -> None:
+    """As root, a file put in its place would break /dev/null for the whole host."""
+    ours, theirs = pty.openpty()
+    device = Path(os.ttyname(theirs))
+    before = device.stat()
+    write_output(device, b"told\n")
+    assert os.read(ours, 100) == b"told\r\n"
+    assert (device.stat().st_ino, device.stat().st_rdev) == (before.st_ino, before.st_rdev)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_fifo_that_the_user_names_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    write_output(path, b"told")
+    assert os.read(reader, 100) == b"told"
+    assert path.is_fifo()
+    os.close(reader)
+
+
+def test_a_link_that_the_user_names_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    for text in (b"one", b"two"):
+        write_output(tmp_path / "link", text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "file").read_bytes() == text

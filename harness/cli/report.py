@@ -2,10 +2,8 @@
 """slqb report: the stored runs."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from harness.child import DISK_FULL, fault_of
 from harness.cli import App, completion
 from harness.cli.telling import lines, measure_lines
 from harness.errors import HarnessError, Outcome, UserError
+from harness.file import write_output
 from harness.record import RunRecord, find_run, load, runs
 from harness.terminal import visible
 
@@ -131,13 +130,9 @@ def _give(text: str, output: Path | None) -> None:
         return
     if output.is_dir():
         raise UserError(f"cannot write {output}: it is a folder")
-    fresh = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        fresh.write_bytes(f"{text.removesuffix(NEWLINE)}\n".encode(errors="backslashreplace"))
-        fresh.replace(output)
+        write_output(output, f"{text.removesuffix(NEWLINE)}\n".encode(errors="backslashreplace"))
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
         if fault_of(error) == DISK_FULL:
             raise
         raise UserError(f"cannot write {output}: {fault_of(error)}") from error
