@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from harness.ktap import bare, in_grammar
+from harness.ktap import in_grammar
+from harness.prefix import bare
 
 
 class Kind(Enum):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harness.ktap import Block, Expectation, Status, Stream, Test, read
+from harness.prefix import bare
 
 BAD = frozenset({Status.FAIL, Status.MISSING})
 DID_NOT_END = "did not end"
@@ -64,8 +65,8 @@ class Report:
 
 
 def report(lines: Iterable[str]) -> Report:
-    """What a log says about tests."""
-    return flatten(read(lines))
+    """What a log says about tests; its lines may have prefixes."""
+    return flatten(read(map(bare, lines)))
 
 
 def flatten(stream: Stream) -> Report:

@@ -25,7 +25,8 @@ from harness.boot import Ended
 from harness.complaint import Complaint, Kind, complaints
 from harness.console import Line
 from harness.errors import Outcome
-from harness.ktap import Expectation, Status, bare
+from harness.ktap import Expectation, Status
+from harness.prefix import bare
 from harness.results import DID_NOT_END, Case, Declared, Report, report
 from harness.treetest import tree_tests
 

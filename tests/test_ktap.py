@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.console import saved
-from harness.ktap import Status, bare, in_grammar
+from harness.ktap import Status, in_grammar
+from harness.prefix import bare
 from harness.results import BAD, Case, Report, report
 from harness.verdict import Boot, judge
 
