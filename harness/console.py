@@ -18,7 +18,7 @@ from pexpect import EOF, TIMEOUT
 from pexpect.fdpexpect import fdspawn
 
 NEWLINE, END, NOTHING = range(3)
-STAMP = re.compile(r"^ *(?P<at>\d+\.\d{3}) \| ?")
+STAMP = re.compile(r"^ *(?P<at>\d{1,9}\.\d{3}) \| ?")
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[()][0-9A-B]|c)")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -74,6 +74,10 @@ def clean(raw: bytes) -> str:
 def saved(texts: Iterable[str]) -> Iterator[Line]:
     """The lines of a saved log: one of ours, or any other."""
     for raw in texts:
-        text = clean(raw.encode("utf-8", errors="surrogateescape"))
-        stamp = STAMP.match(text)
-        yield Line(text[stamp.end() :], float(stamp["at"])) if stamp else Line(text)
+        yield saved_line(clean(raw.encode("utf-8", errors="surrogateescape")))
+
+
+def saved_line(text: str) -> Line:
+    """A line of a saved log, cleaned; the time that we wrote before it becomes its own."""
+    stamp = STAMP.match(text)
+    return Line(text[stamp.end() :], float(stamp["at"])) if stamp else Line(text)

@@ -44,7 +44,7 @@ SAID = re.compile(r"\s*# (?P<name>[^\s:]+): (?P<what>.+)$")
 SUMS = re.compile(r"\d+ ms$|pass:\d+ fail:\d+")  # said of every test, so no reason
 TAB = 8
 DEEPEST = 64
-"""Blocks within blocks that are told apart; no test needs as many, and a damaged log may have more."""
+"""Blocks within one another that are told apart; no test needs as many."""
 OK = re.compile(r"(?:not )?ok \d")
 MOST_GLUED = 4
 """Places in a line that are looked at for a result."""

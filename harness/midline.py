@@ -15,11 +15,13 @@ so that "not " here and "ok 2 b" there is a test that failed.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from harness.ktap import RESULT, in_grammar
 
 TIMED = re.compile(
-    r"(?:<\d{1,3}>)?\[(?: {0,4}\d{1,10}\.\d{6}|[ \d]{4}\d\.\d{1,9})\](?: ?\[ *[TC]\d{1,7}\])*(?= |$)"
+    r"(?:<\d{1,3}>)?\[(?: {0,4}\d{1,10}\.\d{6}|[ \d]{4}\d\.\d{1,9})\]"
+    r"(?: ?\[ *[TC]\d{1,7}\])*(?= |$)"
     r"|\[ {0,4}[TC]\d{1,7}\](?= (?:BUG|WARNING|INFO|Kernel|kernel|-----|general|Unable|Oops))"
 )
 """The kernel's time, as wide as printk makes it; or a caller alone, before a headline."""
@@ -30,12 +32,15 @@ UNMISTAKABLE = re.compile(
     r"|INFO: task \S{1,64} blocked for|Unable to handle kernel |Internal error: Oops"
 )
 PROMPT = re.compile(
-    r"(?:\S{0,64}@\S{0,64}[^#$]{0,80}|[~/][\w./~-]{0,80} ?|\S{0,64} ?login: ?|Password: ?|=> ?)[#$]? ?"
+    r"(?:(?:\S{0,64}@\S{0,64}[^#$>%]{0,80}|[~/][\w./~-]{0,80} ?)[#$>%] ?|\S{0,64} ?login: ?"
+    r"|Password: ?|=> ?)"
 )
 """A shell's prompt or that of getty. A lone "# " begins a remark of a test, so it is none."""
 TORN = re.compile(r"\s*(?:n(?:o(?:t(?: (?:o(?:k ?)?)?)?)?)?|o(?:k ?)?)$")
 """The beginning of a result."""
-QUOTES = "\"'`(“‘«"
+TORN_FOR = 8
+"""Lines within which its end must come."""
+QUOTES = "\"'`("
 
 
 def parts(text: str) -> list[str]:
@@ -53,53 +58,65 @@ def parts(text: str) -> list[str]:
 
 
 class Mender:
-    """Puts results together that were torn apart by a message."""
+    """Puts results together that were torn apart by messages."""
 
     def __init__(self) -> None:
         self._torn = ""
+        self._since = 0
 
-    def line(self, texts: list[str]) -> list[str]:
-        """The parts of the next line; the torn beginning is kept back until its end comes."""
-        torn, self._torn = self._torn, ""
-        if torn and texts and RESULT.match(torn + texts[0]):
-            texts = [torn + texts[0], *texts[1:]]
+    @property
+    def idle(self) -> bool:
+        """Whether no result is torn."""
+        return not self._torn
+
+    def mended(self, texts: list[str]) -> list[str]:
+        """The parts of the next line; a torn beginning is kept back until its end comes."""
+        self._since += 1
+        if self._torn and texts and RESULT.match(self._torn + texts[0]):
+            texts = [self._torn + texts[0], *texts[1:]]
+            self._torn = ""
+        if self._since > TORN_FOR:
+            self._torn = ""
         if len(texts) > 1 and TORN.match(texts[0]):
-            self._torn, texts = texts[0], texts[1:]
+            self._torn, self._since, texts = texts[0], 0, texts[1:]
         return texts
 
 
 def _between(text: str, places: Iterator[int]) -> list[str]:
     cuts = [0, *places, len(text)]
-    return [text[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a] or [text]
+    return [text[a:b] for a, b in pairwise(cuts) if b > a] or [text]
 
 
 def _timed(text: str) -> Iterator[int]:
     """Where the kernel's time stands, not at the beginning and not in quotes."""
     if "]" not in text:
         return
-    quotes = 0
-    begin = 0
+    remark = text.lstrip().startswith("# ")
+    quotes = begin = 0
     for found in TIMED.finditer(text):
         at = found.start()
         quotes += text.count('"', begin, at)
         begin = at
-        before = text[at - 1 : at]
-        if before and before not in QUOTES and quotes % 2 == 0:
+        before = text[at - 1] if at else ""
+        told = (
+            remark and before == " " and (at > 80 or text[:at].strip() != "#")
+        )  # a test quotes the kernel
+        if before and not told and quotes % 2 == 0 and before not in QUOTES:
             yield at
 
 
 def _glued(text: str) -> Iterator[int]:
     """Where a message without a time begins, or a result behind a prompt."""
     prompt = PROMPT.match(text)
-    if prompt and prompt.end() and prompt.end() < len(text) and _tells(text[prompt.end() :]):
+    if prompt and _tells(text[prompt.end() :]):
         yield prompt.end()
         return
     found = UNMISTAKABLE.search(text)
-    if found and found.start() and not text[found.start() - 1].isspace() and in_grammar(text):
-        if text[found.start() - 1] not in QUOTES:
-            yield found.start()
+    before = text[found.start() - 1] if found and found.start() else " "
+    if found and not before.isspace() and before not in QUOTES:
+        yield found.start()
 
 
 def _tells(text: str) -> bool:
-    """Whether a text is one that matters where it stands behind a prompt."""
+    """Whether a text behind a prompt comes from the kernel or from a test."""
     return bool(UNMISTAKABLE.match(text)) or (in_grammar(text) and not text.startswith("#"))

@@ -34,7 +34,7 @@ ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 DICTIONARY = re.compile(r" [A-Z][A-Z0-9_]{1,40}=")
 """How a line of a kmsg record goes on after its text: ' SUBSYSTEM=pci'."""
 PLAIN = re.compile(r"(?:<\d{1,3}>)?\[ *\d{1,10}\.\d{1,9}\] (?= *[^\s\[(<c-](?!\S* kernel))")
-"""The kernel's own time and nothing behind it that could be a prefix, too: most lines of most logs."""
+"""The kernel's own time, and nothing behind it that could be a prefix, too: most lines."""
 HINT = re.compile(r":(?:[\d\[<]|(?:emerg|alert|crit|err|warn|notice|info|debug) *:)|\|")
 """What every prefix has that begins with a letter."""
 WIDEST = 120

@@ -22,12 +22,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.boot import Ended
-from harness.complaint import Complaint, Kind, complaints
+from harness.complaint import Complaint, Kind
 from harness.console import Line
 from harness.errors import Outcome
+from harness.heard import Heard, hear
 from harness.ktap import Expectation, Status
-from harness.prefix import bare
-from harness.results import DID_NOT_END, Case, Declared, Report, report
+from harness.results import DID_NOT_END, Case, Declared, Report
 from harness.treetest import tree_tests
 
 SEVERITY = (
@@ -44,7 +44,6 @@ SEVERITY = (
 )
 SHAPE = "topology"
 """The group of tests that only asks whether the machine is the one asked for."""
-TESTS_BEGIN = "slqb-guest: tests"
 ENDINGS = {
     Ended.HANG: "the guest went silent",
     Ended.TIMEOUT: "the guest was not done in time",
@@ -111,17 +110,36 @@ def worst(outcomes: Collection[Outcome]) -> Outcome:
 
 def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     """The verdict on a boot; `declared` are complaints expected beyond what tests declare."""
-    texts = [line.text for line in boot.lines]
-    tests, told = report(texts), complaints(texts)
+    return judge_heard(hear(boot.lines), boot, declared)
+
+
+def judge_heard(heard: Heard, boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
+    """The verdict on what was heard; of `boot` everything but its lines counts."""
+    tests, told = heard.tests, heard.complaints
     known = tree_tests().declared
     charges, unmet = _charge(tests, told, [*tests.declared, *declared, *known])
     cases = tuple(_judged(tests.cases, charges, unmet))
-    ended = boot.ended or _seen_end(texts, told)
-    found = [*_findings(boot, ended, tests, charges), *_broken_promises(unmet)]
-    findings = tuple(found or _nothing(boot, cases))
+    ended = boot.ended or _seen_end(heard)
+    found = [*_findings(boot, heard, ended, charges), *_broken_promises(unmet)]
+    findings = tuple(found or _nothing(boot, heard, cases))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
-    return Verdict(outcome, reason, cases, tuple(charges), findings)
+    return Verdict(outcome, reason, *_in_lines(heard, cases, charges), findings)
+
+
+def _in_lines(
+    heard: Heard, cases: tuple[Case, ...], charges: list[Charge]
+) -> tuple[tuple[Case, ...], tuple[Charge, ...]]:
+    """Cases and charges with the lines of the log instead of positions."""
+    if heard.divided:
+        cases = tuple(
+            replace(case, first=heard.line(case.first), last=heard.line(case.last))
+            for case in cases
+        )
+        for charge in charges:
+            complaint = charge.complaint
+            complaint.first, complaint.last = map(heard.line, (complaint.first, complaint.last))
+    return cases, tuple(charges)
 
 
 def _charge(
@@ -178,24 +196,23 @@ def _absent(expectation: Expectation, seen: int) -> str:
     return f"an expected complaint did not come: {wanted}, {seen} seen"
 
 
-def _seen_end(texts: list[str], told: list[Complaint]) -> Ended | None:
+def _seen_end(heard: Heard) -> Ended | None:
     """What a saved log says about its end."""
-    if any(complaint.kind is Kind.PANIC for complaint in told):
+    if any(complaint.kind is Kind.PANIC for complaint in heard.complaints):
         return Ended.PANIC
-    off = any("reboot: Power down" in text for text in texts[-20:])
-    return Ended.POWEROFF if off else None
+    return Ended.POWEROFF if heard.off else None
 
 
 def _findings(
-    boot: Boot, ended: Ended | None, tests: Report, charges: list[Charge]
+    boot: Boot, heard: Heard, ended: Ended | None, charges: list[Charge]
 ) -> Iterator[Finding]:
     """Everything that keeps this boot from passing; tests count as they said themselves."""
-    reached = _reached(boot, tests)
+    tests, reached = heard.tests, _reached(heard)
     if tests.bail is not None:
         told = next((f" ({one.path}: {one.reason})" for one in tests.cases if _failed(one)), "")
         yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}{told}")
-    yield from _end_findings(boot, ended, tests, reached)
-    yield from _complaint_findings(boot, ended, reached, charges)
+    yield from _end_findings(boot, heard, ended, reached)
+    yield from _complaint_findings(boot, heard, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
     for case in tests.cases:
         if case.status is Status.FAIL or (case.status is Status.MISSING and not cut_short):
@@ -207,16 +224,17 @@ def _broken_promises(unmet: list[tuple[Declared, int]]) -> Iterator[Finding]:
         yield Finding(Outcome.FAIL, f"{wish.path}: {_absent(wish.expectation, seen)}")
 
 
-def _nothing(boot: Boot, cases: Sequence[Case]) -> Iterator[Finding]:
+def _nothing(boot: Boot, heard: Heard, cases: Sequence[Case]) -> Iterator[Finding]:
     """A boot against which nothing speaks, and nothing for it either."""
     if not any(_counts(case, boot.tests_wanted) for case in cases):
-        yield Finding(Outcome.BOOT, "no test ran")
+        unread = f"no known prefix in {heard.unknown} lines" if heard.unknown else "no test ran"
+        yield Finding(Outcome.BOOT, unread)
 
 
 def _end_findings(
-    boot: Boot, ended: Ended | None, tests: Report, reached: bool
+    boot: Boot, heard: Heard, ended: Ended | None, reached: bool
 ) -> Iterator[Finding]:
-    last = boot.lines[-1] if boot.lines else Line("")
+    tests, last = heard.tests, heard.last
     if ended is Ended.QEMU_DIED:
         yield Finding(Outcome.HOST, f"QEMU died: {boot.qemu_said or 'it was ended from outside'}")
     elif ended in (Ended.HANG, Ended.TIMEOUT):
@@ -229,25 +247,23 @@ def _end_findings(
             yield Finding(Outcome.TIMEOUT, why)
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
-        told = next((bare(line.text) for line in boot.lines if "Kernel panic" in line.text), "")
         why += " before its first test"
-        yield Finding(Outcome.BOOT, f"{why}: {told}" if told else why)
+        yield Finding(Outcome.BOOT, f"{why}: {heard.panic}" if heard.panic else why)
     elif ended is Ended.RESET:
         yield Finding(Outcome.CRASH, ENDINGS[ended])
 
 
 def _complaint_findings(
-    boot: Boot, ended: Ended | None, reached: bool, charges: list[Charge]
+    boot: Boot, heard: Heard, ended: Ended | None, reached: bool, charges: list[Charge]
 ) -> Iterator[Finding]:
     hung = ended in (Ended.HANG, Ended.TIMEOUT)
     for charge in charges:
         complaint = charge.complaint
         where = charge.path or "outside of all tests"
         reason = f"{where}: {complaint.headline}"
-        at = boot.lines[complaint.first].at
         if charge.expected:
             continue
-        if complaint.stall and boot.starved(at or 0.0):
+        if complaint.stall and boot.starved(heard.times.get(complaint.first, 0.0)):
             yield Finding(Outcome.HOST, f"the host starved the guest; {reason}")
         elif complaint.stall and hung:
             yield Finding(Outcome.TIMEOUT, reason)
@@ -260,12 +276,12 @@ def _over(ended: Ended | None) -> bool:
     return ended in (Ended.PANIC, Ended.RESET, Ended.POWEROFF)
 
 
-def _reached(boot: Boot, tests: Report) -> bool:
+def _reached(heard: Heard) -> bool:
     """Whether the first test began; a bail out before any real one says it did not."""
+    tests = heard.tests
     if tests.bail is not None:
         return any(_began(case) for case in tests.cases)
-    begun = any(TESTS_BEGIN in line.text for line in boot.lines)
-    return begun or bool(tests.cases)
+    return heard.begun or bool(tests.cases)
 
 
 def _failed(case: Case) -> bool:
