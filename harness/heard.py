@@ -27,6 +27,8 @@ POWER_DOWN = "reboot: Power down"
 LAST = 20
 """Lines before the end in which a guest says that it powers off."""
 CHUNK = 1024
+SHAPED = 2000
+"""Lines whose beginnings are compared."""
 LONGEST = 4096
 """Characters of a line, or of each part of it, that are looked at."""
 LANDMARKS = (
@@ -72,6 +74,8 @@ class Prefixed:
     passed: int = 0
     """Lines that were not looked at."""
     landmarks: int = 0
+    shaped: int = 0
+    """Lines whose beginnings were compared, the first of the log."""
     beginnings: Counter[str] = field(default_factory=Counter)
 
     def take(self, line: str, peeled: bool) -> None:
@@ -81,7 +85,8 @@ class Prefixed:
             return
         self.bare += 1
         self.landmarks += line.startswith(LANDMARKS)
-        if len(self.beginnings) < CHUNK:
+        if self.shaped < SHAPED:
+            self.shaped += 1
             self.beginnings[shape(line)] += 1
 
     @property
@@ -96,7 +101,7 @@ class Prefixed:
             return 0
         seen = self.bare + self.known
         [(_, alike)] = self.beginnings.most_common(1)
-        strange = self.landmarks == 0 or alike > seen / 2
+        strange = self.landmarks == 0 or alike > self.shaped / 2
         return self.bare + round(self.passed * self.bare / seen) if strange else 0
 
 

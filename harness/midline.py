@@ -31,6 +31,8 @@ UNMISTAKABLE = re.compile(
     r"|BUG \S{1,64} \((?:Not tainted|Tainted: )|kernel BUG at |general protection fault"
     r"|INFO: task \S{1,64} blocked for|Unable to handle kernel |Internal error: Oops"
 )
+WORDS = ("BUG", "CPU: ", "panic", "cut here", "fault", "INFO", "handle", "error: ")
+"""One of them is in each of these."""
 PROMPT = re.compile(
     r"(?:(?:\S{0,64}@\S{0,64}[^#$>%]{0,80}|[~/][\w./~-]{0,80} ?)[#$>%] ?|\S{0,64} ?login: ?"
     r"|Password: ?|=> ?)"
@@ -98,9 +100,8 @@ def _timed(text: str) -> Iterator[int]:
         quotes += text.count('"', begin, at)
         begin = at
         before = text[at - 1] if at else ""
-        told = (
-            remark and before == " " and (at > 80 or text[:at].strip() != "#")
-        )  # a test quotes the kernel
+        # a test that quotes the kernel, and not a prompt of "# "
+        told = remark and before == " " and (at > 80 or text[:at].strip() != "#")
         if before and not told and quotes % 2 == 0 and before not in QUOTES:
             yield at
 
@@ -110,6 +111,8 @@ def _glued(text: str) -> Iterator[int]:
     prompt = PROMPT.match(text)
     if prompt and _tells(text[prompt.end() :]):
         yield prompt.end()
+        return
+    if not any(word in text for word in WORDS):
         return
     found = UNMISTAKABLE.search(text)
     before = text[found.start() - 1] if found and found.start() else " "

@@ -18,6 +18,7 @@ particular before the general:
     HOST         QEMU died, or the host starved the guest: nothing is known
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -149,21 +150,43 @@ def _charge(
     owners = [tests.owner(complaint.first) for complaint in told]
     expected = [False] * len(told)
     unmet = []
+    within = _by_group(owners)
+    waiting: dict[tuple[str, str], deque[int]] = {}
     for wish in declared:
-        mine = [
-            index
-            for index, complaint in enumerate(told)
-            if not expected[index]
-            and _within(owners[index], wish.path)
-            and complaint.matches(wish.expectation.regex)
-        ]
-        most = len(mine) if wish.expectation.most is None else wish.expectation.most
+        path, hope = wish.path, wish.expectation
+        if (path, hope.regex) not in waiting:
+            matching = (one for one in within.get(path, ()) if told[one].matches(hope.regex))
+            waiting[path, hope.regex] = deque(matching)
+        queue = waiting[path, hope.regex]
+        most = len(queue) if hope.most is None else hope.most
+        mine = _taken(queue, expected, max(most, hope.least))
+        queue.extendleft(reversed(mine[most:]))
         for index in mine[:most]:
             expected[index] = True
-        if len(mine) < wish.expectation.least:
+        if len(mine) < hope.least:
             unmet.append((wish, len(mine)))
     charges = [Charge(*parts) for parts in zip(told, owners, expected, strict=True)]
     return charges, unmet
+
+
+def _taken(queue: deque[int], expected: list[bool], most: int) -> list[int]:
+    """The first complaints of a queue that are not expected yet, at most so many."""
+    mine: list[int] = []
+    while queue and len(mine) < most:
+        index = queue.popleft()
+        if not expected[index]:
+            mine.append(index)
+    return mine
+
+
+def _by_group(owners: list[str]) -> dict[str, list[int]]:
+    """The complaints of each test and each group, by their place in the list."""
+    within: dict[str, list[int]] = {}
+    for index, owner in enumerate(owners):
+        names = owner.split(".")
+        for depth in range(1, len(names) + 1):
+            within.setdefault(".".join(names[:depth]), []).append(index)
+    return within
 
 
 def _within(path: str, group: str) -> bool:
