@@ -50,6 +50,10 @@ bench-harness: setup ## our time against the tree's own kunit.py, same suites, s
 bench-peers: setup ## from QEMU's start to power-off, with our command line and with peers'
 	@$(BIN)/python -m tests.peers $(ARGS)
 
+.PHONY: bench-parse
+bench-parse: setup ## time and memory of `slqb parse` on a long log, beside grep -c
+	@$(BIN)/python -m tests.parse_bench $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.ready ## ruff and mypy
 	@$(BIN)/ruff check .

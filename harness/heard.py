@@ -134,7 +134,7 @@ class Listener:
         self._position = 0
         self._lines = 0
         self._last = Line("")
-        self._off = -LAST
+        self._off = -LAST - 1
         self._begun = False
         self._panic = ""
         self._times: dict[int, float] = {}

@@ -250,8 +250,12 @@ def _broken_promises(unmet: list[tuple[Declared, int]]) -> Iterator[Finding]:
 def _nothing(boot: Boot, heard: Heard, cases: Sequence[Case]) -> Iterator[Finding]:
     """A boot against which nothing speaks, and nothing for it either."""
     if not any(_counts(case, boot.tests_wanted) for case in cases):
-        unread = f"no known prefix in {heard.unknown} lines" if heard.unknown else "no test ran"
-        yield Finding(Outcome.BOOT, unread)
+        yield Finding(Outcome.BOOT, _unread(heard) if heard.unknown else "no test ran")
+
+
+def _unread(heard: Heard) -> str:
+    """Why nothing was found in a log whose prefix nobody knows."""
+    return f"no known prefix in {heard.unknown} lines"
 
 
 def _end_findings(
@@ -268,6 +272,8 @@ def _end_findings(
             yield Finding(Outcome.HOST, f"the host starved the guest; {why}")
         else:
             yield Finding(Outcome.TIMEOUT, why)
+    elif not reached and boot.ended is None and heard.unknown:
+        yield Finding(Outcome.BOOT, _unread(heard))
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
         why += " before its first test"
