@@ -9,7 +9,6 @@ Nothing else of the log is kept, so that the memory needed does not grow with it
 """
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,13 +26,11 @@ POWER_DOWN = "reboot: Power down"
 LAST = 20
 """Lines before the end in which a guest says that it powers off."""
 CHUNK = 1024
-SHAPED = 2000
-"""Lines whose beginnings are compared."""
 LONGEST = 4096
 """Characters of a line, or of each part of it, that are looked at."""
 LANDMARKS = (
-    *("Linux version ", "Booting Linux", "Command line: ", "Kernel command line: ", "Run /"),
-    *("slqb-guest: ", "KTAP version ", "TAP version ", PANIC, "reboot: "),
+    *("Linux version ", "Booting Linux", "slqb-guest: ", "KTAP version ", "TAP version "),
+    *(PANIC, "reboot: "),
 )
 """How lines begin that nothing stands before."""
 
@@ -74,47 +71,24 @@ class Prefixed:
     passed: int = 0
     """Lines that were not looked at."""
     landmarks: int = 0
-    shaped: int = 0
-    """Lines whose beginnings were compared, the first of the log."""
-    beginnings: Counter[str] = field(default_factory=Counter)
 
     def take(self, line: str, peeled: bool) -> None:
         """Count one line."""
-        if peeled:
-            self.known += 1
-            return
-        self.bare += 1
-        self.landmarks += line.startswith(LANDMARKS)
-        if self.shaped < SHAPED:
-            self.shaped += 1
-            self.beginnings[shape(line)] += 1
+        self.known += peeled
+        self.bare += not peeled
+        self.landmarks += not peeled and line.startswith(LANDMARKS)
 
     @property
     def unknown(self) -> int:
         """Lines with an unknown prefix, if these are most; else 0.
 
         A line without a known prefix has none at all, or one that is unknown. A log is of the
-        second kind if no line begins as lines of a console do, or if most lines begin alike.
-        Lines that were not looked at are taken to be like those that were.
+        second kind if no line begins as those of a console do. Lines that were not looked at are
+        taken to be like those that were.
         """
-        if self.bare <= max(1, self.known):
+        if self.landmarks or self.bare <= max(1, self.known):
             return 0
-        seen = self.bare + self.known
-        [(_, alike)] = self.beginnings.most_common(1)
-        strange = self.landmarks == 0 or alike > self.shaped / 2
-        return self.bare + round(self.passed * self.bare / seen) if strange else 0
-
-
-def shape(line: str) -> str:
-    """The beginning of a line, with numbers and runs of spaces made equal."""
-    found: list[str] = []
-    for char in line[:64].lstrip():
-        mark = "0" if char.isdigit() else char
-        if mark not in "0 " or found[-1:] != [mark]:
-            found.append(mark)
-        if len(found) == 6:
-            break
-    return "".join(found)
+        return self.bare + round(self.passed * self.bare / (self.bare + self.known))
 
 
 def _bounded(text: str) -> str:

@@ -35,6 +35,7 @@ REPORTS = (
 """What else only a report has."""
 CONTROLS = bytes(set(range(32)) - set(b"\t\n")) + b"\x7f"
 ESCAPES = re.compile(console.ESCAPES.pattern.encode())
+BLANK, FIRST_BLANK = re.compile(rb"\n(?=[ \t]*\n)"), re.compile(rb"[ \t]*\n")
 SAMPLE, SAMPLED = 16, 2000
 """Of lines that are passed over, so many are looked at for a prefix; fewer after so many lines."""
 
@@ -113,8 +114,11 @@ class _Piece:
 
     def _pass(self, end: int) -> None:
         """Count lines up to a place, and look at the prefixes of some."""
+        if end == self._at:
+            return
         lines = self._text.count(b"\n", self._at, end)
-        blank = self._text.count(b"\n\n", self._at, end)
+        blank = len(BLANK.findall(self._text, max(0, self._at - 1), end))
+        blank += self._at == 0 and FIRST_BLANK.match(self._text) is not None
         sample = SAMPLE if self._listener.sampled < SAMPLED else 1
         texts = self._text[self._at : min(end, self._at + SAMPLE * LONGEST)].split(b"\n", sample)
         seen = [line.decode(errors="replace") for line in texts[: min(sample, lines)]]

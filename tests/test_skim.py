@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import complaint
-from harness.console import saved
+from harness.console import Line, saved
 from harness.errors import Outcome
 from harness.heard import LONGEST, Listener
 from harness.linear import linear, linear_bytes
-from harness.prefix import PREFIXES
+from harness.prefix import PREFIXES, Nearby
 from harness.show import as_text
 from harness.skim import skim, telling
 from harness.verdict import Boot, Verdict, judge, judge_heard
@@ -50,13 +50,14 @@ def test_ordinary_lines_around_it_change_nothing(name: str) -> None:
 
 def test_ordinary_lines_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of a log costs no Python at all: count the lines that are looked at."""
-    fed = []
+    fed: list[Line] = []
     feed = Listener.feed
-    monkeypatch.setattr(
-        Listener,
-        "feed",
-        lambda self, line, nearby=None: (fed.append(line), feed(self, line, nearby)),
-    )
+
+    def counted(listener: Listener, line: Line, nearby: Nearby | None = None) -> None:
+        fed.append(line)
+        feed(listener, line, nearby)
+
+    monkeypatch.setattr(Listener, "feed", counted)
     heard = skim([b"".join(filler(50_000)), (LOGS / "kasan.log").read_bytes()])
     assert heard.length == 50_000 + (LOGS / "kasan.log").read_bytes().count(b"\n")
     assert len(fed) < 100
