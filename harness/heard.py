@@ -71,22 +71,33 @@ class Prefixed:
     passed: int = 0
     """Lines that were not looked at."""
     landmarks: int = 0
+    """Lines that begin as those of a console do ..."""
+    hidden: int = 0
+    """... and those that do so behind something else."""
 
-    def take(self, line: str, peeled: bool) -> None:
-        """Count one line."""
-        self.known += peeled
-        self.bare += not peeled
-        self.landmarks += not peeled and line.startswith(LANDMARKS)
+    def take(self, line: str, at: int) -> None:
+        """Count one line, of which the text begins there."""
+        self.known += at > 0
+        self.bare += at == 0
+        if line.startswith(LANDMARKS, at):
+            self.landmarks += 1
+        elif any(mark in line for mark in LANDMARKS):
+            self.hidden += 1
 
     @property
     def unknown(self) -> int:
         """Lines with an unknown prefix, if these are most; else 0.
 
         A line without a known prefix has none at all, or one that is unknown. A log is of the
-        second kind if no line begins as those of a console do. Lines that were not looked at are
-        taken to be like those that were.
+        second kind if no line begins as those of a console do. What is known may be a part of the
+        prefix only: then such lines begin behind something else. Lines that were not looked at
+        are taken to be like those that were.
         """
-        if self.landmarks or self.bare <= max(1, self.known):
+        if self.landmarks:
+            return 0
+        if self.hidden:
+            return self.bare + self.known + self.passed
+        if self.bare <= max(1, self.known):
             return 0
         return self.bare + round(self.passed * self.bare / (self.bare + self.known))
 
@@ -124,7 +135,7 @@ class Listener:
         """Take one line; `nearby` gives the texts of lines around it."""
         found = peel(line.text, nearby)
         if line.text:
-            self._prefixed.take(line.text, found.at > 0)
+            self._prefixed.take(line.text, found.at)
         for at, text in enumerate(self._texts(line.text, found)):
             if at:
                 self._divided.append(self._position)
@@ -145,7 +156,7 @@ class Listener:
         self._lines += lines
         texts = [text for text in seen if text]
         for text in texts:
-            self._prefixed.take(text, peel(text).at > 0)
+            self._prefixed.take(text, peel(text, lambda: texts).at)
         self._prefixed.passed += filled - len(texts)
 
     @property

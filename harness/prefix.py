@@ -35,7 +35,10 @@ DICTIONARY = re.compile(r" [A-Z][A-Z0-9_]{1,40}=")
 """How a line of a kmsg record goes on after its text: ' SUBSYSTEM=pci'."""
 PLAIN = re.compile(r"(?:<\d{1,3}>)?\[ *\d{1,10}\.\d{1,9}\] (?= *[^\s\[(<c-](?!\S* kernel))")
 """The kernel's own time, and nothing behind it that could be a prefix, too: most lines."""
-HINT = re.compile(r":(?:[\d\[<]|(?:emerg|alert|crit|err|warn|notice|info|debug) *:)|\|")
+HINT = re.compile(
+    r":(?:[\d\[<]|(?:emerg|alert|crit|err|warn|notice|info|debug) *:)|\||kernel(?:\[\d+\])?:"
+    r"|^(?:c\d|tty|console|uart|serial|vm)"
+)
 """What every prefix has that begins with a letter."""
 WIDEST = 120
 """Characters in which it has it."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.console import saved
 from harness.ktap import Status, in_grammar
 from harness.prefix import bare
-from harness.results import BAD, Case, Report, report
+from harness.results import BAD, Case, Group, Report, report
 from harness.verdict import Boot, judge
 
 NOISE = (
@@ -233,7 +233,7 @@ def test_a_group_without_an_end_is_told_whatever_became_of_its_tests(status: Sta
 def test_the_owner_of_a_line_is_the_shortest_span_around_it() -> None:
     lines = block((Tree("a", inside=(Tree("b"), Tree("c", inside=(Tree("d"),)))), Tree("e")))
     told = report([one for line in lines for one in ("noise", line, "noise")])
-    spans = [*told.groups, *told.cases]
+    spans: list[Case | Group] = [*told.groups, *told.cases]
     for line in range(-1, 3 * len(lines) + 1):
         around = [one for one in spans if one.first <= line <= one.last]
         shortest = min(around, key=lambda one: one.last - one.first, default=None)

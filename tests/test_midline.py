@@ -2,7 +2,7 @@
 """A line that lacks line breaks is judged like the lines that it consists of."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.complaint import Kind
@@ -105,6 +105,7 @@ def test_a_glued_log_gets_the_verdict_of_its_lines(stamp: str) -> None:
     assert glued.charges[0].complaint.first == apart.charges[0].complaint.first - 1
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(LOGS)), st.data())
 def test_lost_line_breaks_before_kernel_messages_change_nothing(
     log: str, data: st.DataObject

@@ -9,7 +9,7 @@ import time
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.console import Line, saved
@@ -120,6 +120,7 @@ def test_the_bare_logs_are_what_they_are_called(log: str, outcome: Outcome) -> N
     assert on(LOGS[log].splitlines()).outcome is outcome
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(LOGS)), st.data())
 def test_prefixes_may_change_from_line_to_line(log: str, data: st.DataObject) -> None:
     lines = LOGS[log].splitlines()
