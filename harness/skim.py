@@ -27,7 +27,12 @@ ANCHOR = re.compile(r"(?<![\[\\])[\^$]")
 TESTS = (r"ok \d", r"TAP version", r"\d\.\.\d", r"# ", "Bail out!", "slqb-guest: ")
 TORN = (r"\b(?:no?|not(?: ok?)?|ok?) ?(?:<\d+>)?\[ {0,4}\d",)
 """A result in which a message begins."""
-BOOTS = ("Linux version ", "Booting Linux", "Kernel panic", "reboot: ", "System halted")
+BOOTS = (
+    *("Linux version ", "Booting Linux", "[Cc]ommand line: ", "Run /", "Kernel panic", "reboot: "),
+    *("Restarting system", "System halted", "[Pp]ower down", "Power off not available"),
+    *("Starting new kernel", "Rebooting in ", ": Resetting", r"console \["),
+)
+"""How a boot begins and ends."""
 REPORTS = (
     *(r"\+0x[0-9a-f]+/0x", r"RIP: ", r"---\[ ", "Mem-Info:", "<TASK>", "Modules linked in"),
     *(r"FIX \S+: ", r"CPU: \d+ (?:UID: \d+ )?PID: ", "Hardware name:", "cut here"),

@@ -160,9 +160,9 @@ def test_one_endless_line_is_done_at_once(piece: str) -> None:
 
 
 def test_a_line_that_was_cut_says_so() -> None:
-    verdict = skimmed(b"BUG: KASAN: x" + b"y" * 10_000 + b"\n")
-    [charge] = verdict.charges
-    assert charge.complaint.headline.endswith(f"[... {10_013 - LONGEST} characters cut]")
+    verdict = skimmed(b"KTAP version 1\n1..1\nok 1 " + b"y" * 10_000 + b"\n")
+    [case] = verdict.cases
+    assert case.path.endswith(f"yyy [... {10_005 - LONGEST} characters cut]")
 
 
 def test_nothing_is_lost_behind_the_place_where_a_line_is_cut() -> None:
