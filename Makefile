@@ -53,6 +53,10 @@ bench-peers: FOR = test
 bench-peers: setup ## from QEMU's start to power-off, with our command line and with peers'
 	@$(BIN)/python -m tests.peers $(ARGS)
 
+.PHONY: bench-parse
+bench-parse: setup ## time and memory of `slqb parse` on a long log, beside grep -c
+	@$(BIN)/python -m tests.parse_bench $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.test ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.complaint import Complaint, Kind
-from harness.ktap import RESULT, SAID, START, VERSION, bare
+from harness.ktap import RESULT, SAID, START, VERSION
+from harness.prefix import bare
 
 BANNER = "Linux version "
 GUEST = "slqb-guest: "
@@ -88,19 +89,19 @@ class Boots:
     def _now(self) -> SeenBoot:
         return self.seen[-1]
 
-    def feed(self, number: int, raw: str) -> None:
-        """One line of the log, with the prefix that printk may have given it."""
+    def feed(self, number: int, raw: str, text: str) -> None:
+        """Take one line of the log: as it is, and without its prefixes."""
         if BANNER in raw:
-            self._banner(number, raw)
+            self._banner(number, raw, text)
         elif self._doubtful is not None:
-            self._resolve(number, bare(raw))
+            self._resolve(number, text)
         if not self._now.began and ("TAP version " in raw or "ok " in raw):
-            self._now.began = any(pattern.match(bare(raw)) for pattern in (VERSION, RESULT))
+            self._now.began = any(pattern.match(text) for pattern in (VERSION, RESULT))
         if GUEST in raw:
-            self._word(number, bare(raw).strip())
+            self._word(number, text.strip())
         elif may_warn(raw) and WARNED.search(raw):
             self._now.warned += 1
-        elif may_end(raw) and END.match(bare(raw)):
+        elif may_end(raw) and END.match(text):
             self._now.ended = True
         if "console [" in raw and "enabled" in raw:
             self._enabled = number
@@ -111,18 +112,18 @@ class Boots:
             self._begin(self._doubtful)
         return self.seen
 
-    def _banner(self, number: int, raw: str) -> None:
+    def _banner(self, number: int, raw: str, text: str) -> None:
         if self._doubtful is not None:
             self._begin(self._doubtful)
-        kind = self._kind(number, raw)
+        kind = self._kind(number, raw, text)
         if kind is Banner.UNKNOWN:
             self._doubtful = number
         elif kind is Banner.BOOT:
             self._begin(number)
 
-    def _kind(self, number: int, raw: str) -> Banner:
+    def _kind(self, number: int, raw: str, text: str) -> Banner:
         """Whether this line is the banner of a kernel that starts."""
-        text, time = bare(raw), TIME.match(raw)
+        time = TIME.match(raw)
         if not text.startswith(BANNER) or (time and int(time["seconds"]) > 0):
             return Banner.NONE
         prefixed = text != raw
@@ -193,7 +194,7 @@ def boots(lines: Iterable[str]) -> list[SeenBoot]:
     """The boots of a whole log, at least one."""
     reader = Boots()
     for number, line in enumerate(lines):
-        reader.feed(number, line)
+        reader.feed(number, line, bare(line))
     return reader.end()
 
 

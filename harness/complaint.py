@@ -9,11 +9,13 @@ thought of is not lost. Lines that belong to the tests (ktap.py) are no kernel m
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from harness.ktap import bare, in_grammar
+from harness.ktap import in_grammar
+from harness.linear import linear
+from harness.prefix import bare
 
 
 class Kind(Enum):
@@ -98,8 +100,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     (Kind.UNALIGNED, r"\b[Uu]naligned access|\b[Aa]lignment (?:fault|exception|trap)"),
     (Kind.USER, r"\[\d+\]:? segfault at |^traps: \S+\[\d+\] |^potentially unexpected fatal"),
 )
-HEADLINES = tuple((kind, re.compile(pattern)) for kind, pattern in _TABLE)
-ANY_HEADLINE = re.compile("|".join(f"(?:{pattern})" for _, pattern in _TABLE))
+HEADLINES = tuple((kind, linear(pattern)) for kind, pattern in _TABLE)
+ANY_HEADLINE = linear("|".join(f"(?:{pattern})" for _, pattern in _TABLE))
 
 CUT = re.compile(r"^-+\[ cut here \]-+$")
 CUT_LONGEST = 8
@@ -138,15 +140,21 @@ class Complaint:
 
     def matches(self, regex: str) -> bool:
         """Whether a declared pattern means this one."""
-        return any(re.search(regex, head) for head in (self.headline, *self.heads))
+        return any(linear(regex).search(head) for head in (self.headline, *self.heads))
 
 
 def complaints(lines: Iterable[str]) -> list[Complaint]:
-    """Every complaint of a log, in order."""
-    scan = _Scan()
+    """Every complaint of a log, in order; its lines may have prefixes."""
+    scan = Scan()
     for number, raw in enumerate(lines):
         scan.feed(number, bare(raw).rstrip())
     return scan.end()
+
+
+def patterns() -> Iterator[str]:
+    """RE2 patterns that find each line with which a complaint can begin."""
+    yield from (pattern for _, pattern in _TABLE)
+    yield from (CUT.pattern, END_TRACE.pattern, STACK.pattern, NO_COMPLAINT.pattern)
 
 
 def is_stall(line: str) -> bool:
@@ -160,7 +168,7 @@ def of_the_guest(line: str) -> bool:
     return bool(OUR_OWN.match(text.lstrip())) or in_grammar(text)
 
 
-class _Scan:
+class Scan:
     """The state of a scan: the complaint that is being told, if any."""
 
     def __init__(self) -> None:
@@ -190,6 +198,11 @@ class _Scan:
     def end(self) -> list[Complaint]:
         """All that was found."""
         return self._found
+
+    @property
+    def idle(self) -> bool:
+        """Whether no report is being told."""
+        return self._open is None and self._cut is None and not self._silent
 
     def _outside(self, number: int, line: str, text: str) -> bool:
         """Lines of the tests and of our init end whatever was being told."""

@@ -74,6 +74,10 @@ def clean(raw: bytes) -> str:
 def saved(texts: Iterable[str]) -> Iterator[Line]:
     """The lines of a saved log: one of ours, or any other."""
     for raw in texts:
-        text = clean(raw.encode("utf-8", errors="surrogateescape"))
-        stamp = STAMP.match(text)
-        yield Line(text[stamp.end() :], float(stamp["at"])) if stamp else Line(text)
+        yield saved_line(clean(raw.encode("utf-8", errors="surrogateescape")))
+
+
+def saved_line(text: str) -> Line:
+    """A line of a saved log, cleaned; the time that we wrote before it becomes its own."""
+    stamp = STAMP.match(text)
+    return Line(text[stamp.end() :], float(stamp["at"])) if stamp else Line(text)

@@ -10,7 +10,7 @@ shows that the guest is alive.
 
 import re
 
-from harness.ktap import bare
+from harness.prefix import bare
 
 SIGN = ": still at it"
 HEARTBEAT = re.compile(

@@ -9,9 +9,10 @@ anywhere: '# Subtest: ' name, 'Bail out!' reason, kernel messages, and our own
           '# expect: ' COUNT REGEX         complaints it will cause (COUNT: 2, 1-3, 1+)
           '# ' name ': ' text              what a test says; its last word explains its failure
 
-Every line may wear a printk prefix (level, time, caller), so the indent counts from behind
-that. Nothing here trusts the log: it may end anywhere, lose lines, repeat them, and hold
-results that contradict each other. What is wrong with it becomes a failed case.
+Lines come without the prefixes of printk and of loggers (prefix.py), so the indent counts from
+behind these. A tab indents to the next multiple of 8. Nothing here trusts the log: it may end
+anywhere, lose lines, repeat them, and hold results that contradict each other. What is wrong
+with it becomes a failed case.
 
 This module reads lines into nested blocks; results.py makes a flat list of cases of them.
 """
@@ -20,26 +21,36 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 
-PREFIX = re.compile(r"(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)?")
-VERSION = re.compile(r"(?P<indent> *)K?TAP version \d+$")
-SUBTEST = re.compile(r"(?P<indent> *)# Subtest: (?P<name>.*)$")
-PLAN = re.compile(r"(?P<indent> *)1\.\.(?P<count>\d{1,9})(?: *#.*)?$")
+from harness.linear import LinearError, linear
+
+VERSION = re.compile(r"(?P<indent>[ \t]*)K?TAP version \d+$")
+SUBTEST = re.compile(r"(?P<indent>[ \t]*)# Subtest: (?P<name>.*)$")
+PLAN = re.compile(r"(?P<indent>[ \t]*)1\.\.(?P<count>\d{1,9})(?: *#.*)?$")
 RESULT = re.compile(
-    r"(?P<indent> *)(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$"
+    r"(?P<indent>[ \t]*)(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$"
 )
 DIRECTIVE = re.compile(
     r"(?P<name>.*?)(?:^| )# *(?P<word>SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b:? *(?P<why>.*)$", re.I
 )
 REMARK = re.compile(r"(?P<name>.*?)(?:^| )# (?P<why>.*)$")
-BAIL = re.compile(r" *Bail out! *(?P<why>.*)$")
-START = re.compile(r" *# start: (?P<name>\S.*)$")
+BAIL = re.compile(r"\s*Bail out! *(?P<why>.*)$")
+START = re.compile(r"\s*# start: (?P<name>\S.*)$")
 EXPECT = re.compile(
-    r" *# (?:\S+: )?expect: (?P<least>\d{1,9})(?:-(?P<most>\d{1,9})|(?P<more>\+))? (?P<regex>.+)$"
+    r"\s*# (?:\S+: )?expect: (?P<least>\d{1,9})(?:-(?P<most>\d{1,9})|(?P<more>\+))? (?P<regex>.+)$"
 )
-SAID = re.compile(r" *# (?P<name>[^\s:]+): (?P<what>.+)$")
+SAID = re.compile(r"\s*# (?P<name>[^\s:]+): (?P<what>.+)$")
 SUMS = re.compile(r"\d+ ms$|pass:\d+ fail:\d+")  # said of every test, so no reason
-OPENERS = frozenset(" 1KTno#B")  # what a line of the grammar begins with
+TAB = 8
+DEEPEST = 64
+"""Blocks within one another that are told apart; no test needs as many."""
+OK = re.compile(r"(?:not )?ok \d")
+MOST_GLUED = 4
+"""Places in a line that are looked at for a result."""
+INSIDE = re.compile(r"(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$")
+"""A result that begins in the middle of a line."""
+OPENERS = frozenset(" \t1KTno#B")  # what a line of the grammar begins with
 
 
 class Status(Enum):
@@ -100,6 +111,10 @@ class Block:
         """Whether nothing but its version line was read."""
         return self.plan is None and not self.tests and not self.name
 
+    def awaits(self, number: int) -> bool:
+        """Whether the next result has this number."""
+        return number == self.number + 1 and (self.plan is None or number <= self.plan)
+
     @property
     def awaited(self) -> str:
         """The test whose result comes next, as well as it can be named."""
@@ -124,26 +139,61 @@ class Reader:
         self._bail: str | None = None
         self._line = 0
 
-    def feed(self, raw: str) -> None:
-        """One line."""
-        line = bare(raw)
-        if line[:1] in OPENERS:
-            for pattern, take in self._GRAMMAR:
-                if found := pattern.match(line):
-                    take(self, found)
-                    break
+    def feed(self, line: str) -> None:
+        """Read one line, without prefixes."""
+        if not self._in_grammar(line) and self._open and "ok " in line:
+            self._glued(line)
         self._line += 1
+
+    def skip(self, lines: int) -> None:
+        """Count lines that have nothing to do with tests."""
+        self._line += lines
 
     def end(self) -> Stream:
         """What was read; blocks that are open now were cut off."""
         self._close_down_to(0)
         return Stream(self._roots, self._bail, self._line)
 
+    def _in_grammar(self, line: str) -> bool:
+        """Take a line of the grammar."""
+        if line[:1] not in OPENERS:
+            return False
+        for pattern, take in self._GRAMMAR:
+            if found := pattern.match(line):
+                take(self, found)
+                return True
+        return False
+
+    def _glued(self, line: str) -> None:
+        """Take a result behind a message that had no line break.
+
+        Words of a message may look like one, so it must be the result that is due, directly
+        behind another character.
+        """
+        begins = (found.start() for found in OK.finditer(line))
+        for begin in islice((at for at in begins if _sticks(line, at)), MOST_GLUED):
+            found = INSIDE.match(line, begin)
+            due = self._due(found) if found else None
+            if found and due is not None:
+                self._result(found, due.indent)
+                return
+
+    def _due(self, found: re.Match[str]) -> Block | None:
+        """The innermost open block that waits for a result of this number and name."""
+        number, name = int(found["number"]), _verdict(found)[0]
+        inner = ""
+        for block in reversed(self._open):
+            wanted = inner or block.running
+            if block.awaits(number) and wanted in ("", name):
+                return block
+            inner = block.name
+        return None
+
     def _version(self, found: re.Match[str]) -> None:
-        self._begin(len(found["indent"])).announced = True
+        self._begin(_width(found["indent"])).announced = True
 
     def _subtest(self, found: re.Match[str]) -> None:
-        indent, name = len(found["indent"]), found["name"].strip()
+        indent, name = _width(found["indent"]), found["name"].strip()
         block = self._at(indent)
         if block is not None and not block.fresh:
             block.next_name = name  # at the indent of the parent, as TAP 14 has it
@@ -151,7 +201,7 @@ class Reader:
             (block or self._begin(indent)).name = name
 
     def _plan(self, found: re.Match[str]) -> None:
-        indent = len(found["indent"])
+        indent = _width(found["indent"])
         block = self._at(indent) or self._begin(indent)
         if block.plan is not None:
             block.faults.append(f"a second plan, for {int(found['count'])} tests")
@@ -160,8 +210,8 @@ class Reader:
         if not block.tests:
             block.since = self._line
 
-    def _result(self, found: re.Match[str]) -> None:
-        block, nested = self._gather(len(found["indent"]))
+    def _result(self, found: re.Match[str], indent: int | None = None) -> None:
+        block, nested = self._gather(_width(found["indent"]) if indent is None else indent)
         number = int(found["number"])
         if number != block.number + 1:
             block.faults.append(f"result {number} came where {block.number + 1} was due")
@@ -187,8 +237,8 @@ class Reader:
             return
         block, regex = self._open[-1], found["regex"].strip()
         try:
-            re.compile(regex)
-        except re.error as error:
+            linear(regex)
+        except LinearError as error:
             block.faults.append(f"`# expect:` has a bad pattern {regex!r}: {error}")
             return
         least = int(found["least"])
@@ -206,6 +256,9 @@ class Reader:
     def _begin(self, indent: int) -> Block:
         """Open a block; those as deep or deeper got no result any more."""
         while self._open and self._open[-1].indent >= indent:
+            self._close_down_to(len(self._open) - 1)
+        if len(self._open) == DEEPEST:
+            self._open[-1].faults.append(f"more than {DEEPEST} blocks within one another")
             self._close_down_to(len(self._open) - 1)
         name = self._open[-1].next_name if self._open else ""
         self._open.append(Block(indent, self._line, name=name))
@@ -260,19 +313,20 @@ class Reader:
 
 
 def read(lines: Iterable[str]) -> Stream:
-    """The blocks of a whole log."""
+    """The blocks of a whole log; its lines come without prefixes."""
     reader = Reader()
     for line in lines:
         reader.feed(line)
     return reader.end()
 
 
-def bare(line: str) -> str:
-    """A line without what printk puts before it."""
-    if line[:1] not in "<[":
-        return line
-    prefix = PREFIX.match(line)
-    return line[prefix.end() :] if prefix else line
+def _sticks(line: str, at: int) -> bool:
+    """Whether what begins there sticks to the character before it, and is no end of a word.
+
+    "took 3 tries" has "ok 3 tries" in it.
+    """
+    before = line[at - 1 : at]
+    return bool(before) and not before.isspace() and not (before == "o" and line[at] == "o")
 
 
 def in_grammar(line: str) -> bool:
@@ -280,6 +334,11 @@ def in_grammar(line: str) -> bool:
     return line.lstrip().startswith("# ") or any(
         pattern.match(line) for pattern in (RESULT, VERSION, PLAN, BAIL)
     )
+
+
+def _width(indent: str) -> int:
+    """The column where the text behind an indent begins."""
+    return len(indent.expandtabs(TAB))
 
 
 def _verdict(found: re.Match[str]) -> tuple[str, Status, str]:

@@ -7,10 +7,14 @@ plan that was not kept, a group that failed without a failed test) is a case, to
 there is one list to judge.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import heappop, heappush
 
 from harness.ktap import Block, Expectation, Status, Stream, Test, read
+from harness.prefix import bare
 
 BAD = frozenset({Status.FAIL, Status.MISSING})
 DID_NOT_END = "did not end"
@@ -58,14 +62,35 @@ class Report:
 
     def owner(self, line: int) -> str:
         """The test that was running at that line, or its group; "" outside of all."""
-        spans: list[Case | Group] = [*self.groups, *self.cases]
-        around = [one for one in spans if one.first <= line <= one.last]
-        return min(around, key=lambda one: one.last - one.first).path if around else ""
+        begins, paths = self._owners
+        at = bisect_right(begins, line)
+        return paths[at - 1] if at else ""
+
+    @cached_property
+    def _owners(self) -> tuple[list[int], list[str]]:
+        """Where another owner begins, and which; asked for when the report is complete."""
+        return _stretches([*self.groups, *self.cases])
+
+
+def _stretches(spans: list[Case | Group]) -> tuple[list[int], list[str]]:
+    """Lines where another span becomes the shortest one around them, and its path ("" for none)."""
+    inside: list[tuple[int, int, int, str]] = []  # a heap: length, place in the list, last, path
+    rising = sorted(enumerate(spans), key=lambda item: item[1].first, reverse=True)
+    begins, paths = [], []
+    for line in sorted({edge for one in spans for edge in (one.first, one.last + 1)}):
+        while rising and rising[-1][1].first <= line:
+            place, one = rising.pop()
+            heappush(inside, (one.last - one.first, place, one.last, one.path))
+        while inside and inside[0][2] < line:
+            heappop(inside)
+        begins.append(line)
+        paths.append(inside[0][3] if inside else "")
+    return begins, paths
 
 
 def report(lines: Iterable[str]) -> Report:
-    """What a log says about tests."""
-    return flatten(read(lines))
+    """What a log says about tests; its lines may have prefixes."""
+    return flatten(read(map(bare, lines)))
 
 
 def flatten(stream: Stream) -> Report:

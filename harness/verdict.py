@@ -18,17 +18,17 @@ particular before the general:
     HOST         QEMU died, or the host starved the guest: nothing is known
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.boot import Ended
-from harness.boots import SeenBoot, boots, resets
-from harness.complaint import Complaint, Kind, complaints
+from harness.complaint import Complaint, Kind
 from harness.console import Line
 from harness.errors import Outcome
-from harness.ktap import Expectation, Status, bare
-from harness.results import DID_NOT_END, Case, Declared, Report, report
-from harness.taint import unexplained
+from harness.heard import Heard, hear
+from harness.ktap import Expectation, Status
+from harness.results import DID_NOT_END, Case, Declared, Report
 from harness.treetest import tree_tests
 
 SEVERITY = (
@@ -45,7 +45,6 @@ SEVERITY = (
 )
 SHAPE = "topology"
 """The group of tests that only asks whether the machine is the one asked for."""
-TESTS_BEGIN = "slqb-guest: tests"
 LAST_WORDS_MISSING = (
     "the log lacks the guest's last words (`slqb-guest: taint N`, `slqb-guest: done`): "
     "what came after the tests is not known"
@@ -116,24 +115,36 @@ def worst(outcomes: Collection[Outcome]) -> Outcome:
 
 def judge(boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
     """The verdict on a boot; `declared` are complaints expected beyond what tests declare."""
-    texts = [line.text for line in boot.lines]
-    tests, seen = report(texts), boots(texts)
-    told = _told(texts, seen)
+    return judge_heard(hear(boot.lines), boot, declared)
+
+
+def judge_heard(heard: Heard, boot: Boot, declared: Sequence[Declared] = ()) -> Verdict:
+    """The verdict on what was heard; of `boot` everything but its lines counts."""
+    tests, told = heard.tests, heard.complaints
     known = tree_tests().declared
     charges, unmet = _charge(tests, told, [*tests.declared, *declared, *known])
     cases = tuple(_judged(tests.cases, charges, unmet))
-    ended = boot.ended or _seen_end(texts, told)
-    found = [*_findings(boot, ended, tests, charges), *_broken_promises(unmet)]
-    findings = tuple(found or _nothing(boot, cases, seen))
+    ended = boot.ended or _seen_end(heard)
+    found = [*_findings(boot, heard, ended, charges), *_broken_promises(unmet)]
+    findings = tuple(found or _nothing(boot, heard, cases))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
-    return Verdict(outcome, reason, cases, tuple(charges), findings)
+    return Verdict(outcome, reason, *_in_lines(heard, cases, charges), findings)
 
 
-def _told(texts: Sequence[str], seen: Sequence[SeenBoot]) -> list[Complaint]:
-    """Every complaint of the log in order: on the console, a reset, or only counted."""
-    found = [*complaints(texts), *resets(seen)]
-    return sorted([*found, *unexplained(found, seen)], key=lambda one: one.first)
+def _in_lines(
+    heard: Heard, cases: tuple[Case, ...], charges: list[Charge]
+) -> tuple[tuple[Case, ...], tuple[Charge, ...]]:
+    """Cases and charges with the lines of the log instead of positions."""
+    if heard.divided:
+        cases = tuple(
+            replace(case, first=heard.line(case.first), last=heard.line(case.last))
+            for case in cases
+        )
+        for charge in charges:
+            complaint = charge.complaint
+            complaint.first, complaint.last = map(heard.line, (complaint.first, complaint.last))
+    return cases, tuple(charges)
 
 
 def _charge(
@@ -143,21 +154,43 @@ def _charge(
     owners = [tests.owner(complaint.first) for complaint in told]
     expected = [False] * len(told)
     unmet = []
+    within = _by_group(owners)
+    waiting: dict[tuple[str, str], deque[int]] = {}
     for wish in declared:
-        mine = [
-            index
-            for index, complaint in enumerate(told)
-            if not expected[index]
-            and _within(owners[index], wish.path)
-            and complaint.matches(wish.expectation.regex)
-        ]
-        most = len(mine) if wish.expectation.most is None else wish.expectation.most
+        path, hope = wish.path, wish.expectation
+        if (path, hope.regex) not in waiting:
+            matching = (one for one in within.get(path, ()) if told[one].matches(hope.regex))
+            waiting[path, hope.regex] = deque(matching)
+        queue = waiting[path, hope.regex]
+        most = len(queue) if hope.most is None else hope.most
+        mine = _taken(queue, expected, max(most, hope.least))
+        queue.extendleft(reversed(mine[most:]))
         for index in mine[:most]:
             expected[index] = True
-        if len(mine) < wish.expectation.least:
+        if len(mine) < hope.least:
             unmet.append((wish, len(mine)))
     charges = [Charge(*parts) for parts in zip(told, owners, expected, strict=True)]
     return charges, unmet
+
+
+def _taken(queue: deque[int], expected: list[bool], most: int) -> list[int]:
+    """The first complaints of a queue that are not expected yet, at most so many."""
+    mine: list[int] = []
+    while queue and len(mine) < most:
+        index = queue.popleft()
+        if not expected[index]:
+            mine.append(index)
+    return mine
+
+
+def _by_group(owners: list[str]) -> dict[str, list[int]]:
+    """The complaints of each test and each group, by their place in the list."""
+    within: dict[str, list[int]] = {}
+    for index, owner in enumerate(owners):
+        names = owner.split(".")
+        for depth in range(1, len(names) + 1):
+            within.setdefault(".".join(names[:depth]), []).append(index)
+    return within
 
 
 def _within(path: str, group: str) -> bool:
@@ -190,24 +223,23 @@ def _absent(expectation: Expectation, seen: int) -> str:
     return f"an expected complaint did not come: {wanted}, {seen} seen"
 
 
-def _seen_end(texts: list[str], told: list[Complaint]) -> Ended | None:
+def _seen_end(heard: Heard) -> Ended | None:
     """What a saved log says about its end."""
-    if any(complaint.kind is Kind.PANIC for complaint in told):
+    if any(complaint.kind is Kind.PANIC for complaint in heard.complaints):
         return Ended.PANIC
-    off = any("reboot: Power down" in text for text in texts[-20:])
-    return Ended.POWEROFF if off else None
+    return Ended.POWEROFF if heard.off else None
 
 
 def _findings(
-    boot: Boot, ended: Ended | None, tests: Report, charges: list[Charge]
+    boot: Boot, heard: Heard, ended: Ended | None, charges: list[Charge]
 ) -> Iterator[Finding]:
     """Everything that keeps this boot from passing; tests count as they said themselves."""
-    reached = _reached(boot, tests)
+    tests, reached = heard.tests, _reached(heard)
     if tests.bail is not None:
         told = next((f" ({one.path}: {one.reason})" for one in tests.cases if _failed(one)), "")
         yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}{told}")
-    yield from _end_findings(boot, ended, tests, reached)
-    yield from _complaint_findings(boot, ended, reached, charges)
+    yield from _end_findings(boot, heard, ended, reached)
+    yield from _complaint_findings(boot, heard, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
     for case in tests.cases:
         if case.status is Status.FAIL or (case.status is Status.MISSING and not cut_short):
@@ -219,7 +251,7 @@ def _broken_promises(unmet: list[tuple[Declared, int]]) -> Iterator[Finding]:
         yield Finding(Outcome.FAIL, f"{wish.path}: {_absent(wish.expectation, seen)}")
 
 
-def _nothing(boot: Boot, cases: Sequence[Case], seen: Sequence[SeenBoot]) -> Iterator[Finding]:
+def _nothing(boot: Boot, heard: Heard, cases: Sequence[Case]) -> Iterator[Finding]:
     """A boot against which nothing speaks, and nothing for it either.
 
     Tests that failed as they were expected to do not make a pass: at least one has to pass. A log
@@ -227,17 +259,22 @@ def _nothing(boot: Boot, cases: Sequence[Case], seen: Sequence[SeenBoot]) -> Ite
     """
     wanted = [case for case in cases if _counts(case, boot.tests_wanted)]
     if not wanted:
-        yield Finding(Outcome.BOOT, "no test ran")
+        yield Finding(Outcome.BOOT, _unread(heard) if heard.unknown else "no test ran")
     elif all(case.status is Status.KNOWN for case in wanted):
         yield Finding(Outcome.BOOT, "no test passed: each that ran is known to fail")
-    elif any(one.cut_short for one in seen):
+    elif any(one.cut_short for one in heard.boots):
         yield Finding(Outcome.FAIL, LAST_WORDS_MISSING)
 
 
+def _unread(heard: Heard) -> str:
+    """Why nothing was found in a log whose prefix nobody knows."""
+    return f"no known prefix in {heard.unknown} lines"
+
+
 def _end_findings(
-    boot: Boot, ended: Ended | None, tests: Report, reached: bool
+    boot: Boot, heard: Heard, ended: Ended | None, reached: bool
 ) -> Iterator[Finding]:
-    last = boot.lines[-1] if boot.lines else Line("")
+    tests, last = heard.tests, heard.last
     if ended is Ended.QEMU_DIED:
         yield Finding(Outcome.HOST, f"QEMU died: {boot.qemu_said or 'it was ended from outside'}")
     elif ended in (Ended.HANG, Ended.TIMEOUT):
@@ -248,27 +285,27 @@ def _end_findings(
             yield Finding(Outcome.HOST, f"the host starved the guest; {why}")
         else:
             yield Finding(Outcome.TIMEOUT, why)
+    elif not reached and boot.ended is None and heard.unknown:
+        yield Finding(Outcome.BOOT, _unread(heard))
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
-        told = next((bare(line.text) for line in boot.lines if "Kernel panic" in line.text), "")
         why += " before its first test"
-        yield Finding(Outcome.BOOT, f"{why}: {told}" if told else why)
+        yield Finding(Outcome.BOOT, f"{why}: {heard.panic}" if heard.panic else why)
     elif ended is Ended.RESET:
         yield Finding(Outcome.CRASH, ENDINGS[ended])
 
 
 def _complaint_findings(
-    boot: Boot, ended: Ended | None, reached: bool, charges: list[Charge]
+    boot: Boot, heard: Heard, ended: Ended | None, reached: bool, charges: list[Charge]
 ) -> Iterator[Finding]:
     hung = ended in (Ended.HANG, Ended.TIMEOUT)
     for charge in charges:
         complaint = charge.complaint
         where = charge.path or "outside of all tests"
         reason = f"{where}: {complaint.headline}"
-        at = boot.lines[complaint.first].at
         if charge.expected:
             continue
-        if complaint.stall and boot.starved(at or 0.0):
+        if complaint.stall and boot.starved(heard.times.get(complaint.first, 0.0)):
             yield Finding(Outcome.HOST, f"the host starved the guest; {reason}")
         elif complaint.stall and hung:
             yield Finding(Outcome.TIMEOUT, reason)
@@ -282,12 +319,12 @@ def _over(ended: Ended | None) -> bool:
     return ended in (Ended.PANIC, Ended.RESET, Ended.POWEROFF)
 
 
-def _reached(boot: Boot, tests: Report) -> bool:
+def _reached(heard: Heard) -> bool:
     """Whether the first test began; a bail out before any real one says it did not."""
+    tests = heard.tests
     if tests.bail is not None:
         return any(_began(case) for case in tests.cases)
-    begun = any(TESTS_BEGIN in line.text for line in boot.lines)
-    return begun or bool(tests.cases)
+    return heard.begun or bool(tests.cases)
 
 
 def _failed(case: Case) -> bool:

@@ -312,7 +312,7 @@ def test_an_interrupt_is_exit_130_and_leaves_nothing(
         ("slqb boot --machine x", ["x86_64"]),
         ("slqb run --matrix sm", ["smoke"]),
         ("slqb run --engine d", ["dask"]),
-        ("slqb run --config b", []),
+        ("slqb run --config z", []),
         ("slqb run --config allocator", []),
         ("slqb run --qui", ["--quiet"]),
         ("slqb report l", ["list"]),

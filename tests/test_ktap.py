@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """KTAP: what is written is read again; what is damaged never looks better than it is."""
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.console import saved
-from harness.ktap import Status, bare, in_grammar
-from harness.results import BAD, Case, Report, report
+from harness.ktap import Status, in_grammar
+from harness.prefix import bare
+from harness.results import BAD, Case, Group, Report, report
 from harness.verdict import Boot, judge
 
 NOISE = (
@@ -226,3 +228,33 @@ def test_a_group_without_an_end_is_told_whatever_became_of_its_tests(status: Sta
     lines = block((Tree("group", inside=(Tree("one"), Tree("two", status))),))
     told = [(case.path, case.status) for case in report(lines[:-1]).cases]
     assert told[-1] == ("group", Status.MISSING)
+
+
+def test_the_owner_of_a_line_is_the_shortest_span_around_it() -> None:
+    lines = block((Tree("a", inside=(Tree("b"), Tree("c", inside=(Tree("d"),)))), Tree("e")))
+    told = report([one for line in lines for one in ("noise", line, "noise")])
+    spans: list[Case | Group] = [*told.groups, *told.cases]
+    for line in range(-1, 3 * len(lines) + 1):
+        around = [one for one in spans if one.first <= line <= one.last]
+        shortest = min(around, key=lambda one: one.last - one.first, default=None)
+        assert told.owner(line) == (shortest.path if shortest else "")
+
+
+@pytest.mark.parametrize("indent", ["\t", "    ", "  ", " \t", "   \t  "])
+def test_any_indent_nests(indent: str) -> None:
+    lines = block((Tree("s", inside=(Tree("a"), Tree("b", Status.FAIL))),))
+    wears = [line.replace("    ", indent) for line in lines]
+    assert found(wears) == found(lines) == [("s.a", Status.PASS), ("s.b", Status.FAIL)]
+
+
+@given(STREAMS)
+def test_tabs_for_eight_spaces_change_nothing(trees: tuple[Tree, ...]) -> None:
+    lines = block(trees)
+    short = [re.sub(r"^(?: {8})+", lambda run: "\t" * (len(run[0]) // 8), line) for line in lines]
+    assert found(short) == found(lines)
+
+
+@pytest.mark.parametrize("regex", ["(unclosed", "(?=ahead)", r"(a)\1", "a{9999}", "(" * 5000])
+def test_a_pattern_that_cannot_be_used_is_a_failed_case(regex: str) -> None:
+    told = report(["KTAP version 1", "1..1", f"# expect: 1 {regex}", "ok 1 a"])
+    assert any("`# expect:` has a bad pattern" in case.reason for case in told.cases)

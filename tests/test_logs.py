@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from harness.console import saved
 from harness.ktap import Status
 from harness.results import BAD
-from harness.verdict import Boot, Verdict, judge
+from harness.skim import heard_in
+from harness.verdict import Boot, Verdict, judge_heard
 
 LOGS = Path(__file__).parent / "data" / "logs"
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((LOGS / "expected.toml").read_text())
 
 
 def verdict_on(name: str) -> Verdict:
-    text = (LOGS / f"{name}.log").read_bytes().decode()
-    return judge(Boot(tuple(saved(text.splitlines()))))
+    """As `slqb parse` gives it."""
+    return judge_heard(heard_in(str(LOGS / f"{name}.log")), Boot(()))
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

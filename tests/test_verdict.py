@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.boot import Ended
+from harness.complaint import Complaint
 from harness.console import Line
 from harness.errors import Outcome
 from harness.ktap import Expectation, Status
@@ -205,3 +206,32 @@ def test_a_wrong_machine_is_told_with_what_was_found() -> None:
     found = verdict(text, Ended.POWEROFF)
     assert found.outcome is Outcome.BOOT
     assert found.reason == "Bail out! topology (topology.shape: expected 1:64, found 1:32)"
+
+
+def test_declared_complaints_are_charged_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the looks at a complaint; the same test comes again and again."""
+    looks = 0
+    matches = Complaint.matches
+
+    def counted(complaint: Complaint, regex: str) -> bool:
+        nonlocal looks
+        looks += 1
+        return matches(complaint, regex)
+
+    monkeypatch.setattr(Complaint, "matches", counted)
+    counts = []
+    for times in (100, 400):
+        looks = 0
+        again = f"# expect: 1 WARNING\n{WARN}ok {{}} one\n"
+        text = "KTAP version 1\n" + "".join(again.format(at) for at in range(1, times + 1))
+        found = verdict(f"{text}1..{times}\n", None)
+        assert sum(charge.expected for charge in found.charges) == times
+        counts.append(looks)
+    assert counts[1] <= 4 * counts[0] + 10
+
+
+def test_a_later_expectation_takes_what_an_earlier_one_left() -> None:
+    text = f"KTAP version 1\n1..1\n# expect: 1-2 WARNING\n# expect: 1 slqb\n{WARN * 3}ok 1 one\n"
+    assert [charge.expected for charge in verdict(text, None).charges] == [True] * 3
+    assert verdict(text.replace(WARN * 3, WARN * 2), None).outcome is Outcome.FAIL
+    assert verdict(text.replace(WARN * 3, WARN * 4), None).outcome is Outcome.CRASH

@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from harness.console import Line, saved
-from harness.ktap import START, bare
+from harness.ktap import START
+from harness.prefix import bare
 from harness.record import CellRecord
 
 BEFORE, AFTER = 3, 2

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Read a console once, from the first line to the last, and keep what a verdict needs.
+
+Each line is freed of its prefixes (prefix.py) and divided where it holds several (midline.py); the
+tests' reader (ktap.py) and the scan for complaints (complaint.py) take what is left. Both count
+*positions*: one for each part of a line. `Heard.line` turns a position into a line of the log.
+
+Nothing else of the log is kept, so that the memory needed does not grow with it.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from harness.boots import Boots, SeenBoot, resets
+from harness.complaint import Complaint, Scan
+from harness.console import Line
+from harness.ktap import Reader
+from harness.midline import Mender, parts
+from harness.prefix import DICTIONARY, NEARBY, Peeled, peel, unescaped
+from harness.results import Report, flatten
+from harness.taint import unexplained
+
+TESTS_BEGIN = "slqb-guest: tests"
+PANIC = "Kernel panic"
+POWER_DOWN = "reboot: Power down"
+LAST = 20
+"""Lines before the end in which a guest says that it powers off."""
+CHUNK = 1024
+LONGEST = 4096
+"""Characters of a line, or of each part of it, that are looked at."""
+LANDMARKS = (
+    *("Linux version ", "Booting Linux", "slqb-guest: ", "KTAP version ", "TAP version "),
+    *(PANIC, "reboot: "),
+)
+"""How lines begin that nothing stands before."""
+
+
+@dataclass
+class Heard:
+    """What a console said."""
+
+    tests: Report
+    complaints: list[Complaint]
+    boots: Sequence[SeenBoot] = ()
+    """The boots of the log, in order; their lines are positions."""
+    length: int = 0
+    """Lines of the log."""
+    last: Line = field(default_factory=lambda: Line(""))
+    begun: bool = False
+    """Whether init said that the tests begin."""
+    panic: str = ""
+    """The first line that tells of a panic."""
+    off: bool = False
+    """Whether the guest powered off at the end."""
+    unknown: int = 0
+    """Lines with a prefix that is not known, if most lines have one; else 0."""
+    times: dict[int, float] = field(default_factory=dict)
+    """Seconds, by the position at which a line was said; only for a record of the guest's own."""
+    divided: Sequence[int] = ()
+    """Positions of parts that did not begin a line, in order."""
+
+    def line(self, position: int) -> int:
+        """The number of the line that holds this position; both count from 0."""
+        return position - bisect_left(self.divided, position + 1)
+
+
+@dataclass
+class Prefixed:
+    """Counts lines that are not blank by what stands before their text."""
+
+    known: int = 0
+    bare: int = 0
+    passed: int = 0
+    """Lines that were not looked at."""
+    landmarks: int = 0
+    """Lines that begin as those of a console do ..."""
+    hidden: int = 0
+    """... and those that do so behind something else."""
+
+    def take(self, line: str, at: int) -> None:
+        """Count one line, of which the text begins there."""
+        self.known += at > 0
+        self.bare += at == 0
+        if line.startswith(LANDMARKS, at):
+            self.landmarks += 1
+        elif any(mark in line for mark in LANDMARKS):
+            self.hidden += 1
+
+    @property
+    def unknown(self) -> int:
+        """Lines with an unknown prefix, if these are most; else 0.
+
+        A line without a known prefix has none at all, or one that is unknown. A log is of the
+        second kind if no line begins as those of a console do. What is known may be a part of the
+        prefix only: then such lines begin behind something else. Lines that were not looked at
+        are taken to be like those that were.
+        """
+        if self.landmarks:
+            return 0
+        if self.hidden:
+            return self.bare + self.known + self.passed
+        if self.bare <= max(1, self.known):
+            return 0
+        return self.bare + round(self.passed * self.bare / (self.bare + self.known))
+
+
+def _told(found: Sequence[Complaint], boots: Sequence[SeenBoot]) -> list[Complaint]:
+    """Every complaint of the log in order: on the console, a reset, or only counted."""
+    told = [*found, *resets(boots)]
+    return sorted([*told, *unexplained(told, boots)], key=lambda one: one.first)
+
+
+def _bounded(text: str) -> str:
+    """The beginning of a text that is too long, with what was cut."""
+    cut = len(text) - LONGEST
+    return text if cut <= 0 else f"{text[:LONGEST]} [... {cut} characters cut]"
+
+
+class Listener:
+    """Takes the lines of a console in order."""
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+        self._scan = Scan()
+        self._boots = Boots()
+        self._mender = Mender()
+        self._prefixed = Prefixed()
+        self._position = 0
+        self._lines = 0
+        self._last = Line("")
+        self._off = -LAST - 1
+        self._begun = False
+        self._panic = ""
+        self._times: dict[int, float] = {}
+        self._divided: list[int] = []
+        self._record = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being told that goes on in the next line."""
+        return self._scan.idle and self._mender.idle
+
+    def feed(self, line: Line, nearby: Callable[[], Sequence[str]] | None = None) -> None:
+        """Take one line; `nearby` gives the texts of lines around it."""
+        found = peel(line.text, nearby)
+        if line.text:
+            self._prefixed.take(line.text, found.at)
+        self._boots.feed(self._position, line.text, line.text[found.at :])
+        for at, text in enumerate(self._texts(line.text, found)):
+            if at:
+                self._divided.append(self._position)
+            self._take(text, line.at)
+        self._lines += 1
+        self._last = line
+
+    def skip(self, lines: int, filled: int, seen: Sequence[str]) -> None:
+        """Pass over lines that tell nothing.
+
+        Arguments:
+            lines: how many
+            filled: how many of them are not blank
+            seen: some of them, to be looked at for a prefix
+        """
+        self._reader.skip(lines)
+        self._position += lines
+        self._lines += lines
+        texts = [text for text in seen if text]
+        for text in texts:
+            self._prefixed.take(text, peel(text, lambda: texts).at)
+        self._prefixed.passed += filled - len(texts)
+
+    @property
+    def sampled(self) -> int:
+        """How many lines were looked at for a prefix."""
+        return self._prefixed.known + self._prefixed.bare
+
+    def end(self) -> Heard:
+        """All that was heard."""
+        boots = self._boots.end()
+        return Heard(
+            flatten(self._reader.end()),
+            _told(self._scan.end(), boots),
+            boots,
+            length=self._lines,
+            last=self._last,
+            begun=self._begun,
+            panic=self._panic,
+            off=self._lines - self._off <= LAST,
+            unknown=self._prefixed.unknown,
+            times=self._times,
+            divided=self._divided,
+        )
+
+    def _texts(self, line: str, found: Peeled) -> list[str]:
+        """The texts of a line: usually one."""
+        text = line[found.at :]
+        if found.escaped:
+            self._record = True
+            return unescaped(text).split("\n")
+        if self._record and DICTIONARY.match(line):
+            return [""]
+        self._record = False
+        told = self._mender.mended(parts(text))
+        if len(told) > 1:
+            told[1:] = [one[peel(one).at :] for one in told[1:]]
+        return [_bounded(one) for one in told]
+
+    def _take(self, text: str, at: float | None) -> None:
+        self._reader.feed(text)
+        self._scan.feed(self._position, text.rstrip())
+        if at is not None:
+            self._times[self._position] = at
+        self._begun = self._begun or TESTS_BEGIN in text
+        if not self._panic and PANIC in text:
+            self._panic = text
+        if POWER_DOWN in text:
+            self._off = self._lines
+        self._position += 1
+
+
+def hear(lines: Iterable[Line]) -> Heard:
+    """Listen to all lines."""
+    listener = Listener()
+    rest = iter(lines)
+    while chunk := list(islice(rest, CHUNK)):
+        for at, line in enumerate(chunk):
+
+            def nearby(at: int = at, chunk: list[Line] = chunk) -> list[str]:
+                around = chunk[max(0, at - NEARBY) : at + NEARBY + 1]
+                return [one.text for one in around]
+
+            listener.feed(line, nearby)
+    return listener.end()

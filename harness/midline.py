@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Divide a console line in which a kernel message or a result begins in the middle.
+
+The kernel writes to a console whenever it has something to say: behind a prompt, behind a result
+whose line break has not been written yet, behind another message that was cut short. Such a line
+is several lines that lack their line breaks. A message is recognized
+
+- by the kernel's time before it, unless the time stands in quotes, or
+- by words that nothing but the kernel says, where they stick to what is before them or follow
+  a prompt.
+
+A result line that was torn apart is put together again: what comes in the next line belongs to it,
+so that "not " here and "ok 2 b" there is a test that failed.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from harness.ktap import RESULT, in_grammar
+
+TIMED = re.compile(
+    r"(?:<\d{1,3}>)?\[(?: {0,4}\d{1,10}\.\d{6}|[ \d]{4}\d\.\d{1,9})\]"
+    r"(?: ?\[ *[TC]\d{1,7}\])*(?= |$)"
+    r"|\[ {0,4}[TC]\d{1,7}\](?= (?:BUG|WARNING|INFO|Kernel|kernel|-----|general|Unable|Oops))"
+)
+"""The kernel's time, as wide as printk makes it; or a caller alone, before a headline."""
+UNMISTAKABLE = re.compile(
+    r"-{12}\[ cut here \]-{12}|WARNING: CPU: \d{1,5} PID: \d{1,9} at |Kernel panic - not syncing: "
+    r"|BUG: (?:K[ACM]SAN|KFENCE|unable to handle|kernel NULL pointer|soft lockup|Bad page|sleeping)"
+    r"|BUG \S{1,64} \((?:Not tainted|Tainted: )|kernel BUG at |general protection fault"
+    r"|INFO: task \S{1,64} blocked for|Unable to handle kernel |Internal error: Oops"
+)
+WORDS = ("BUG", "CPU: ", "panic", "cut here", "fault", "INFO", "handle", "error: ")
+"""One of them is in each of these."""
+PROMPT = re.compile(
+    r"(?:(?:\S{0,64}@\S{0,64}[^#$>%]{0,80}|[~/][\w./~-]{0,80} ?)[#$>%] ?|\S{0,64} ?login: ?"
+    r"|Password: ?|=> ?)"
+)
+"""A shell's prompt or that of getty. A lone "# " begins a remark of a test, so it is none."""
+TORN = re.compile(r"\s*(?:n(?:o(?:t(?: (?:o(?:k ?)?)?)?)?)?|o(?:k ?)?)$")
+"""The beginning of a result."""
+TORN_FOR = 8
+"""Lines within which its end must come."""
+QUOTES = "\"'`("
+
+
+def parts(text: str) -> list[str]:
+    """The lines that a line consists of; most consist of one.
+
+    Arguments:
+        text: a line without its own prefixes
+
+    What is returned wears the kernel's prefixes where these were found in the line.
+    """
+    found: list[str] = []
+    for part in _between(text, _timed(text)):
+        found += _between(part, _glued(part)) if part is not None else []
+    return found
+
+
+class Mender:
+    """Puts results together that were torn apart by messages."""
+
+    def __init__(self) -> None:
+        self._torn = ""
+        self._since = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no result is torn."""
+        return not self._torn
+
+    def mended(self, texts: list[str]) -> list[str]:
+        """The parts of the next line; a torn beginning is kept back until its end comes."""
+        self._since += 1
+        if self._torn and texts and RESULT.match(self._torn + texts[0]):
+            texts = [self._torn + texts[0], *texts[1:]]
+            self._torn = ""
+        if self._since > TORN_FOR:
+            self._torn = ""
+        if len(texts) > 1 and TORN.match(texts[0]):
+            self._torn, self._since, texts = texts[0], 0, texts[1:]
+        return texts
+
+
+def _between(text: str, places: Iterator[int]) -> list[str]:
+    cuts = [0, *places, len(text)]
+    return [text[a:b] for a, b in pairwise(cuts) if b > a] or [text]
+
+
+def _timed(text: str) -> Iterator[int]:
+    """Where the kernel's time stands, not at the beginning and not in quotes."""
+    if "]" not in text:
+        return
+    remark = text.lstrip().startswith("# ")
+    quotes = begin = 0
+    for found in TIMED.finditer(text):
+        at = found.start()
+        quotes += text.count('"', begin, at)
+        begin = at
+        before = text[at - 1] if at else ""
+        # a test that quotes the kernel, and not a prompt of "# "
+        told = remark and before == " " and (at > 80 or text[:at].strip() != "#")
+        if before and not told and quotes % 2 == 0 and before not in QUOTES:
+            yield at
+
+
+def _glued(text: str) -> Iterator[int]:
+    """Where a message without a time begins, or a result behind a prompt."""
+    prompt = PROMPT.match(text)
+    if prompt and _tells(text[prompt.end() :]):
+        yield prompt.end()
+        return
+    if not any(word in text for word in WORDS):
+        return
+    found = UNMISTAKABLE.search(text)
+    before = text[found.start() - 1] if found and found.start() else " "
+    if found and not before.isspace() and before not in QUOTES:
+        yield found.start()
+
+
+def _tells(text: str) -> bool:
+    """Whether a text behind a prompt comes from the kernel or from a test."""
+    return bool(UNMISTAKABLE.match(text)) or (in_grammar(text) and not text.startswith("#"))

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A line that lacks line breaks is judged like the lines that it consists of."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.complaint import Kind
+from harness.console import Line, saved
+from harness.errors import Outcome
+from harness.heard import hear
+from harness.ktap import Status
+from harness.midline import parts
+from harness.skim import skim
+from harness.verdict import Boot, Verdict, judge, judge_heard
+from tests.test_prefix import LOGS, PASSES, WARNS, on, told
+
+TIMES = (
+    "[    1.000000] ",
+    "[   50.9] ",
+    "[  347.4] ",
+    "[    1.000000][    T1] ",
+    "<4>[12345.678901] ",
+)
+HEADLINES = (
+    "WARNING: CPU: 0 PID: 77 at mm/stack.c:31 f+0x1/0x2",
+    "BUG: KASAN: use-after-free in f+0x1/0x2",
+    "BUG kmalloc-64 (Not tainted): Object already free",
+    "BUG: unable to handle page fault for address: ffffffffdeadbeef",
+    "kernel BUG at mm/stack.c:31!",
+    "Kernel panic - not syncing: Attempted to kill init!",
+    "general protection fault, probably for non-canonical address 0xdead: 0000 [#1]",
+)
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "login: |[   50.9] WARNING: CPU: 0 PID: 1 at x",
+        "# ok 1 futex|[  347.4] BUG: KASAN: x",
+        "ok 1 a|[    1.0] BUG a (Not tainted): x",
+        "usb 1-1: new|[    1.000001] usb 1-2: new",
+        "a|[    1.000001] b|[    1.000002][    T1] c",
+        "ok 1 a|<4>[    1.000001] b",
+        "ok 1 a|[    T7] BUG: KASAN: x",
+        "ok 1 a|BUG: KASAN: x",
+        "/ # |WARNING: CPU: 0 PID: 1 at x",
+        "root@box:~# |ok 3 b",
+        "[root@box ~]# |not ok 3 b",
+        "box login: |KTAP version 1",
+        "# |[    1.000000] BUG: KASAN: x",
+    ],
+)
+def test_a_line_is_divided(marked: str) -> None:
+    assert parts(marked.replace("|", "")) == marked.split("|")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ok 1 a",
+        'printk: the last was "[    1.000000] WARNING: CPU: 0 PID: 1 at x"',
+        "note ([    1.000000] BUG: KASAN: x) came late",
+        "replayed '[    1.000000] BUG: KASAN: x'",
+        "# two: the kernel said [    1.000000] BUG: KASAN: x",
+        "    # two: the kernel said WARNING: CPU: 0 PID: 1 at x",
+        "gain [1.5] of [12.25] was measured",
+        "ok 1 array[10.5]",
+        "foo [0.5] BUG: an index",
+        "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!",
+        "# ok 1 a",
+        "/dev/sda ok 1 b",
+        "[    1.000000] begins the line",
+    ],
+)
+def test_a_line_is_left_whole(line: str) -> None:
+    assert parts(line) == [line]
+
+
+@pytest.mark.parametrize("stamp", TIMES)
+@pytest.mark.parametrize("headline", HEADLINES)
+@pytest.mark.parametrize(
+    "before", ["    ok 1 push", "# ok 1 futex", "box login: ", "usb 1-1: new device"]
+)
+def test_a_complaint_in_mid_line_is_one(before: str, headline: str, stamp: str) -> None:
+    [complaint] = hear([Line(before + stamp + headline)]).complaints
+    assert complaint.headline == headline
+    [charge] = on([before + stamp + headline]).charges
+    assert (charge.complaint.first, charge.complaint.last) == (0, 0)
+
+
+@pytest.mark.parametrize("stamp", TIMES)
+def test_a_glued_log_gets_the_verdict_of_its_lines(stamp: str) -> None:
+    headline = "BUG kmalloc-64 (Not tainted): Object already free"
+    apart = on(PASSES.replace("    ok 1 push\n", f"    ok 1 push\n{headline}\n").splitlines())
+    glued = on(PASSES.replace("    ok 1 push\n", f"    ok 1 push{stamp}{headline}\n").splitlines())
+    assert glued.outcome is apart.outcome is Outcome.CRASH
+    assert [(one.path, one.status) for one in glued.cases] == [
+        (one.path, one.status) for one in apart.cases
+    ]
+    assert (
+        [one.path for one in glued.charges] == [one.path for one in apart.charges] == ["stack.pop"]
+    )
+    assert [one.complaint.kind for one in glued.charges] == [Kind.SLAB]
+    assert glued.charges[0].complaint.first == apart.charges[0].complaint.first - 1
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(LOGS)), st.data())
+def test_lost_line_breaks_before_kernel_messages_change_nothing(
+    log: str, data: st.DataObject
+) -> None:
+    text = ""
+    for line in LOGS[log].splitlines():
+        kernel = line in WARNS.splitlines() or line.startswith(("BUG ", "clock", "Free", "[ BUG"))
+        loses = kernel and text.endswith("\n") and data.draw(st.booleans())
+        text = (text[:-1] if loses else text) + ("[    1.000000] " if kernel else "") + line + "\n"
+    glued, apart = judge_heard(skim([text.encode()]), Boot(())), on(LOGS[log].splitlines())
+    assert _without_lines(glued) == _without_lines(apart)
+    assert told(judge(Boot(tuple(saved(text.split("\n")[:-1]))))) == told(glued)
+
+
+def _without_lines(verdict: Verdict) -> tuple[object, ...]:
+    cases = [(case.path, case.status, case.reason) for case in verdict.cases]
+    return verdict.outcome, cases, [(one.path, one.complaint.headline) for one in verdict.charges]
+
+
+@pytest.mark.parametrize("torn", ["n", "no", "not", "not ", "not o", "not ok", "not ok "])
+@pytest.mark.parametrize("message", ["random: crng init done", "WARNING: CPU: 0 PID: 1 at x"])
+@pytest.mark.parametrize("more", [[], ["[    1.000002] usb 1-1: new device"]])
+def test_a_torn_result_is_put_together(torn: str, message: str, more: list[str]) -> None:
+    rest = "not ok 1 a"[len(torn) :]
+    lines = ["KTAP version 1", "1..1", f"{torn}[    1.000001] {message}", *more, rest]
+    for heard in (hear(map(Line, lines)), skim(["\n".join(lines).encode()])):
+        [case] = heard.tests.cases
+        assert (case.path, case.status) == ("a", Status.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("random: crng init doneok 2 b", Status.PASS),
+        ("[    1.000000] usb 1-1: new device.not ok 2 b", Status.FAIL),
+        ("usb 1-1: speed 12    ok 2 b", Status.MISSING),  # no evidence that it is one
+        ("/ # ok 2 b", Status.PASS),
+        ("~ # not ok 2 b", Status.FAIL),
+        ("box login: ok 2 b", Status.PASS),
+        ("random: crng init doneok 3 b", Status.MISSING),  # the second is due
+        ("it took 2 bottles", Status.MISSING),
+        ("self test: ok 2 b", Status.MISSING),
+        ("tests of a ok 2 b", Status.MISSING),
+    ],
+)
+def test_a_result_in_mid_line(line: str, status: Status) -> None:
+    lines = ["KTAP version 1", "1..2", "ok 1 a", line]
+    for heard in (hear(map(Line, lines)), skim(["\n".join(lines).encode()])):
+        assert heard.tests.cases[1].status is status
+
+
+def test_a_result_in_mid_line_is_of_the_test_that_runs() -> None:
+    head = ["KTAP version 1", "1..1", "    KTAP version 1", "    # Subtest: g", "    1..1"]
+    lines = [*head, "    # start: b", "message.ok 1 c", "message.ok 1 b", "message.ok 1 g"]
+    cases = hear(map(Line, lines)).tests.cases
+    assert [(case.path, case.status) for case in cases] == [("g.b", Status.PASS)]
+
+
+def test_a_line_of_many_messages_takes_linear_time() -> None:
+    for piece in ("[    1.000000] ", "x[    1.000000] ", "# [    1.000000] ", '"[    1.000000] x'):
+        assert len("".join(parts(piece * 30_000))) == len(piece) * 30_000
