@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One complaint, and the report that tells of it while its lines come in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.headline import Kind, Role
+
+STALLS = frozenset(
+    {Kind.RCU_STALL, Kind.SOFT_LOCKUP, Kind.HARD_LOCKUP, Kind.WORKQUEUE, Kind.HUNG_TASK}
+)
+"""Complaints that only say that time passed."""
+MANY_STACKS = STALLS | {Kind.LOCKDEP, Kind.PANIC}
+"""Reports with any number of stacks, and any lines between them."""
+LONGEST = 500
+"""A report has at most so many lines."""
+WIDEST = 1000
+"""So many characters of a line are kept."""
+AFTERMATH = 15
+"""Lines that belong to a report have at most so many others between them."""
+INTERRUPTED = 8
+"""At most so many lines of the tests fall into a report, one after the other."""
+OWED = 3
+"""So many others may come between "end trace" and the registers that some machines repeat, or,
+after lines of the tests, before the stack of a report that had none yet."""
+DIED = re.compile(r"\[#\d+\]")
+"""Each oops is counted, once."""
+
+
+@dataclass
+class Complaint:
+    """One event; lines are counted from 0."""
+
+    kind: Kind
+    headline: str
+    first: int
+    last: int
+    heads: list[str] = field(default_factory=list)
+    """What else was said at its head: the text of a WARN(), the BUG() that followed."""
+    body: list[str] = field(default_factory=list)
+
+    @property
+    def stall(self) -> bool:
+        """Whether it says no more than that time passed."""
+        return self.kind in STALLS
+
+    def matches(self, regex: str) -> bool:
+        """Whether a declared pattern means this one."""
+        return any(re.search(regex, head) for head in (self.headline, *self.heads))
+
+    @property
+    def died(self) -> bool:
+        """Whether an oops was counted."""
+        return any(DIED.search(head) for head in (self.headline, *self.heads))
+
+    def lines(self) -> Iterator[str]:
+        """All that was kept of it."""
+        yield self.headline
+        yield from self.heads
+        yield from self.body
+
+
+@dataclass
+class Report:
+    """A complaint whose lines are coming in."""
+
+    complaint: Complaint
+    harmless: bool = False
+    """It is no complaint, but its lines belong together as those of one do."""
+    said: bool = False
+    """Its headline is what the kernel prints before a WARN() or a BUG()."""
+    stacks: int = 0
+    gap: int = 0
+    """Lines that belong to no report, since the last that does."""
+    tests: int = 0
+    """Lines of the tests, since the last of the kernel."""
+    interrupted: bool = False
+    """Lines of the tests came since the last line that only a report has."""
+    announced: bool = False
+    """One more stack was announced."""
+    ended: bool = False
+    dump: bool = False
+    """It began without a headline, as dump_stack() begins."""
+    title: tuple[int, str] | None = None
+    """The line before it, in that case."""
+
+    def belongs(self, role: Role | None) -> bool:
+        """Whether a line of this role is one of the report's."""
+        if role is None:
+            return self.gap < self._patience
+        if role in (Role.STACK, Role.CONTEXT):
+            return self._expects_stack()
+        return True
+
+    @property
+    def _patience(self) -> int:
+        """How many lines that are none of the report's may come before one that is."""
+        if self.ended:
+            return OWED
+        if self.interrupted:
+            return 0 if self.stacks else OWED
+        return AFTERMATH
+
+    def _expects_stack(self) -> bool:
+        if self.ended:
+            return False
+        if not self.stacks or self.announced or self.complaint.kind in MANY_STACKS:
+            return True
+        return not self.gap and not self.interrupted
+
+    def absorb(self, number: int, text: str, role: Role | None) -> None:
+        """Take one line."""
+        complaint = self.complaint
+        complaint.last = number
+        complaint.body.append(text[:WIDEST])
+        self.tests = 0
+        if role is None:
+            self.gap += 1
+            return
+        self.gap, self.interrupted = 0, False
+        if role is Role.STACK:
+            self.stacks += 1
+        if role is Role.APART:
+            self.announced = True
+        elif role is not Role.CONTEXT:
+            self.announced = False
+        self.ended = self.ended or role is Role.END
+        if self.dump:
+            self._recognize(role)
+
+    def _recognize(self, role: Role) -> None:
+        """Tell a stack dump from a report whose beginning is missing: only the latter shows
+        registers before the stack."""
+        if role is Role.STACK:
+            self.complaint.kind = Kind.STACK
+            self.complaint.headline = "a stack dump without a headline"
+            if self.title is not None:
+                self.complaint.first, self.complaint.headline = self.title
+        self.dump = role in (Role.CONTEXT, Role.FILLER)
+
+    def interrupt(self) -> bool:
+        """A line of the tests came; whether the report may still go on."""
+        self.tests += 1
+        self.interrupted = True
+        return self.tests <= INTERRUPTED
+
+    @property
+    def full(self) -> bool:
+        """Whether no more lines are taken."""
+        return len(self.complaint.body) >= LONGEST
+
+    @property
+    def headed(self) -> bool:
+        """Whether nothing but its headline came yet."""
+        return not self.complaint.body
+
+    def yield_to(self, first: int) -> None:
+        """Give up the last line, if another report begins there."""
+        if self.complaint.last >= first and self.complaint.body:
+            self.complaint.body.pop()
+            self.complaint.last = max(self.complaint.first, first - 1)
