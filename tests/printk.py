@@ -21,7 +21,8 @@ from pathlib import Path
 from harness import child
 from harness.errors import Outcome
 
-NOT_THE_KERNEL = (":!tools", ":!scripts", ":!samples", ":!Documentation", ":!arch/*/boot")
+NOT_THE_KERNEL = (":!tools", ":!scripts", ":!samples", ":!Documentation", ":!arch/*/boot/*")
+C_SOURCES = ("*.c", "*.h", "*.S")
 STRING = r'"(?:[^"\\\n]|\\.)*"'
 LITERAL = re.compile(STRING)
 JOINED = re.compile(rf"(?:{STRING}|\b[A-Z_]\w*\b|\\\n|\s)+")
@@ -44,7 +45,43 @@ SYMBOLS = frozenset("SsBbFf")
 ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "a": "", "r": ""}
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 PR_FMT = re.compile(r"^#\s*define\s+pr_fmt\(\w+\)\s+(?P<body>[^\n]*(?:\\\n[^\n]*)*)", re.MULTILINE)
-PR = re.compile(r"(?:pr|net)_[a-z_]+(?:_once|_ratelimited)?$|printk_once$")
+PR = re.compile(r"(?:pr|net)_[a-z_]+$|print_lockdep_off$")
+"""Functions that pr_fmt() has a part in."""
+PRINTS = re.compile(
+    r"^(?:early_)?printk|_printk|^panic$|nmi_panic$|^die|orc_warn|lockdep_off|DATA_CORRUPTION|slab_err"
+    r"|warn_alloc|^(?:pr|net)_(?!debug|devel|fmt|vlog)|kmemleak_|_(?:ERR|WARN|CRIT|BUG)$|WARN"
+    r"|(?:^|_)(?:err|error|warn|warning|alert|crit|emerg|info|notice|message|msg)"
+    r"(?:_(?:once|ratelimited|tag))*$|^$"
+)
+"""Functions and macros that print; no name at all stands for a table or a #define."""
+WARN = (
+    "------------[ cut here ]------------",
+    "{}",
+    "WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2",
+    "CPU: 0 PID: 1 Comm: x Not tainted 6.1.0 #1",
+    "Call Trace:",
+    " <TASK>",
+    " f+0x1/0x2",
+    " </TASK>",
+    "---[ end trace 0000000000000000 ]---",
+)
+BUG_AFTER = (
+    "{}",
+    "------------[ cut here ]------------",
+    "kernel BUG at lib/list_debug.c:56!",
+    "invalid opcode: 0000 [#1] SMP",
+)
+FRAMES = (
+    (re.compile("^WARN"), WARN),
+    (re.compile("panic$"), ("Kernel panic - not syncing: {}",)),
+    (re.compile("^die|trap_error"), ("{}: 0000 [#1] SMP",)),
+    (re.compile("DATA_CORRUPTION"), BUG_AFTER),
+    (re.compile("warn_alloc"), ("init: {}, mode:0xcc0(GFP_KERNEL), nodemask=(null)",)),
+    (re.compile("^slab_err"), ("BUG kmalloc-64 (Not tainted): {}",)),
+    (re.compile("^(?:netdev|netif)_"), ("e1000 0000:00:01.0 eth0: {}",)),
+    (re.compile("^(?:dev|sdev|ata|csio|xhci|usb|ep|efc)_"), ("ahci 0000:00:1f.2: {}",)),
+)
+"""What a function puts around the text, by its name; the text alone where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +95,29 @@ class Message:
     prefix: str = ""
     """What the file's pr_fmt() puts before it, if `call` is one that uses it."""
 
+    def console(self) -> list[str]:
+        """The lines on a console, when it is printed."""
+        text = self.prefix + said(self.format).strip("\n")
+        frame = next((lines for name, lines in FRAMES if name.search(self.call)), ("{}",))
+        return [line for one in frame for line in one.format(text).splitlines()]
+
     @property
-    def text(self) -> str:
-        """The format as one line with single spaces, for lists and comparisons."""
-        return " ".join(self.format.split())
+    def framed(self) -> bool:
+        """Whether it is the text of a WARN(), whatever it says."""
+        return self.call.startswith("WARN")
 
 
-def messages(source: Path, begins: str) -> Iterator[Message]:
+def messages(source: Path, begins: str, *paths: str) -> Iterator[Message]:
     """Every string of the tree that begins with a match of the (Perl) pattern `begins`."""
     pattern = rf'"(?:\\n|\s)*(?:{begins})'
-    argv = ("git", "grep", "--no-index", "-nIP", "-e", pattern, "--", "*.c", "*.h", "*.S")
+    argv = ("git", "grep", "--no-index", "-nIP", "-e", pattern, "--", *(paths or C_SOURCES))
     wanted = re.compile(pattern)
     for hit in child.run((*argv, *NOT_THE_KERNEL), cwd=source, outcome=Outcome.TREE).splitlines():
         file, number, line = hit.split(":", 2)
         for found in wanted.finditer(line):
-            yield _message(source, file, int(number), found.start())
+            message = _message(source, file, int(number), found.start())
+            if message.format:  # it stands in no comment
+                yield message
 
 
 @cache
@@ -130,13 +175,15 @@ def _pr_fmt(text: str, file: str) -> str:
     if found is None:
         return ""
     name = Path(file).stem
-    body = re.sub(r"KBUILD_(?:MODNAME|BASENAME)", f'"{name}"', found["body"].replace("\\\n", " "))
+    body = found["body"].replace("\\\n", " ")
+    body = re.sub(r"KBUILD_(?:MODNAME|BASENAME)", f'"{name}"', body)
+    body = re.sub(r"\b[A-Z_]{4,}\b(?=[^\"]*(?:\"[^\"]*\"[^\"]*)*$)", f'"{name}"', body)
     return said("".join(_plain(part) for part in LITERAL.findall(body)))
 
 
 def said(format: str) -> str:
     """What printk() makes of a format, with plausible values."""
-    return CONVERSION.sub(_value, format)
+    return CONVERSION.sub(_value, format.replace("%s:%d:", "mm/x.c:1:"))
 
 
 def _value(found: re.Match[str]) -> str:
