@@ -22,10 +22,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.boot import Ended
-from harness.complaint import Complaint, Kind, complaints
+from harness.complaint import Complaint, Kind, complaints, root_cause
 from harness.console import Line
 from harness.errors import Outcome
-from harness.ktap import Expectation, Status, bare
+from harness.ktap import Expectation, Status
 from harness.results import DID_NOT_END, Case, Declared, Report, report
 from harness.treetest import tree_tests
 
@@ -193,7 +193,7 @@ def _findings(
     if tests.bail is not None:
         told = next((f" ({one.path}: {one.reason})" for one in tests.cases if _failed(one)), "")
         yield Finding(Outcome.FAIL if reached else Outcome.BOOT, f"Bail out! {tests.bail}{told}")
-    yield from _end_findings(boot, ended, tests, reached)
+    yield from _end_findings(boot, ended, tests, reached, charges)
     yield from _complaint_findings(boot, ended, reached, charges)
     cut_short = ended in (Ended.QEMU_DIED, Ended.HANG, Ended.TIMEOUT)
     for case in tests.cases:
@@ -213,7 +213,7 @@ def _nothing(boot: Boot, cases: Sequence[Case]) -> Iterator[Finding]:
 
 
 def _end_findings(
-    boot: Boot, ended: Ended | None, tests: Report, reached: bool
+    boot: Boot, ended: Ended | None, tests: Report, reached: bool, charges: list[Charge]
 ) -> Iterator[Finding]:
     last = boot.lines[-1] if boot.lines else Line("")
     if ended is Ended.QEMU_DIED:
@@ -228,9 +228,9 @@ def _end_findings(
             yield Finding(Outcome.TIMEOUT, why)
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
-        told = next((bare(line.text) for line in boot.lines if "Kernel panic" in line.text), "")
+        root = root_cause([charge.complaint for charge in charges])
         why += " before its first test"
-        yield Finding(Outcome.BOOT, f"{why}: {told}" if told else why)
+        yield Finding(Outcome.BOOT, f"{why}: {root.headline}" if root else why)
     elif ended is Ended.RESET:
         yield Finding(Outcome.CRASH, ENDINGS[ended])
 
@@ -239,7 +239,7 @@ def _complaint_findings(
     boot: Boot, ended: Ended | None, reached: bool, charges: list[Charge]
 ) -> Iterator[Finding]:
     hung = ended in (Ended.HANG, Ended.TIMEOUT)
-    for charge in charges:
+    for charge in _root_first(charges):
         complaint = charge.complaint
         where = charge.path or "outside of all tests"
         reason = f"{where}: {complaint.headline}"
@@ -252,6 +252,12 @@ def _complaint_findings(
             yield Finding(Outcome.TIMEOUT, reason)
         else:
             yield Finding(Outcome.CRASH if reached or not _over(ended) else Outcome.BOOT, reason)
+
+
+def _root_first(charges: list[Charge]) -> list[Charge]:
+    """What a panic follows from before all others, the rest in order."""
+    root = root_cause([charge.complaint for charge in charges])
+    return sorted(charges, key=lambda charge: charge.complaint is not root)
 
 
 def _over(ended: Ended | None) -> bool:
