@@ -166,7 +166,8 @@ class _Scan:
         complaint = report.complaint
         if DIED.search(text[:WIDEST]) and complaint.died:
             return False
-        return self._reader.goes_on(text, kind, complaint.lines(), ended=report.ended)
+        kinds = {kind, *report.also}
+        return self._reader.goes_on(text, kinds, complaint.lines(), ended=report.ended)
 
     def _join(self, number: int, text: str, sight: Sight) -> None:
         """Add a headline to the event that it belongs to."""
@@ -176,6 +177,8 @@ class _Scan:
         report.complaint.last = number
         report.complaint.heads.append(text[:WIDEST])
         report.said = report.ended = False
+        if sight.kind is not None:
+            report.also.add(sight.kind)
         report.gap = report.tests = 0
         if report.complaint.kind is Kind.WARNING and sight.kind not in (None, Kind.BUG):
             report.complaint.kind = sight.kind
@@ -207,7 +210,7 @@ class _Scan:
             kind = told[1].kind or kind
         complaint = Complaint(kind, text, cut.first, number)
         complaint.heads = [said[:WIDEST] for said, _ in cut.said]
-        self._begin(Report(complaint), cut.first)
+        self._begin(Report(complaint, also={sight.kind}), cut.first)
 
     def _cut_off(self, what: str = 'a report is cut off after "cut here"') -> None:
         """No headline came after "cut here"."""
@@ -228,6 +231,7 @@ class _Scan:
         if self._last is not None:
             self._last.yield_to(first)
         self._open = self._last = report
+        self._before = None
         if not report.harmless:
             self._found.append(complaint)
 
@@ -259,7 +263,9 @@ class _Scan:
         """Keep a line that may be the title of a stack dump; details may come between them."""
         if role is None:
             self._before, self._reach = (number, text[:WIDEST]), number
-        elif role is Role.FILLER and number - self._reach <= NEAR:
+        elif role is not Role.FILLER:
+            self._before = None
+        elif number - self._reach <= NEAR:
             self._reach = number
 
     def _close(self, number: int) -> None:

@@ -8,7 +8,7 @@ however many patterns there are, in time that is linear in its length.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -187,16 +187,20 @@ class Reader:
         warns = text.startswith(_WARNS) or bool(_NEWER.match(text[:LONGEST_HEAD]))
         return Sight(row.kind, row.said, role, warns)
 
-    def goes_on(self, text: str, kind: Kind, said: Iterable[str], *, ended: bool) -> bool:
-        """Whether this headline goes on with a report of that kind, which said that, and which
-        has ended or not."""
+    def goes_on(
+        self, text: str, kinds: Collection[Kind], said: Iterable[str], *, ended: bool
+    ) -> bool:
+        """Whether this headline goes on with a report.
+
+        The report is of these kinds, has said that, and has ended or not.
+        """
         head = text[:LONGEST_HEAD]
         for sequel, pattern in self._sequels:
-            if kind not in sequel.after or (ended and not sequel.late):
+            if sequel.after.isdisjoint(kinds) or (ended and not sequel.late):
                 continue
             if found := pattern.search(head):
                 same = found.groupdict().get("same")
-                return same is None or any(same in line for line in said)
+                return same is None or any(same in line for line in said if "[ end" not in line)
         return False
 
     def causes(self, panic: str) -> frozenset[Kind]:

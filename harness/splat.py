@@ -72,6 +72,8 @@ class Report:
     """It is no complaint, but its lines belong together as those of one do."""
     said: bool = False
     """Its headline is what the kernel prints before a WARN() or a BUG()."""
+    also: set[Kind] = field(default_factory=set)
+    """The kinds of further headlines of the same event."""
     stacks: int = 0
     gap: int = 0
     """Lines that belong to no report, since the last that does."""

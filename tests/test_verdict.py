@@ -182,7 +182,8 @@ def test_a_wrong_machine_is_told_with_what_was_found() -> None:
 @pytest.mark.parametrize("log", [GUEST, BEFORE])
 def test_a_panic_is_told_by_what_caused_it(log: str, cause: str, panic: str) -> None:
     """Though another complaint came first."""
-    text = f"{log}{WARN}Call Trace:\n---[ end trace 0 ]---\n{cause}\nKernel panic - not syncing: {panic}\n"
+    warned = f"{WARN}Call Trace:\n---[ end trace 0 ]---\n"
+    text = f"{log}{warned}{cause}\nKernel panic - not syncing: {panic}\n"
     found = verdict(text, Ended.PANIC)
     assert found.outcome is (Outcome.CRASH if log is GUEST else Outcome.BOOT)
     assert cause.splitlines()[0] in found.reason
