@@ -31,7 +31,10 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 CALL = re.compile(r"(?P<name>\w+)\s*$")
 NEAR = 1500
 """How far back the call of a literal is looked for, in characters."""
-LEVEL = re.compile(r"KERN_[A-Z]+$")
+DUMP = r"\bdump_stack\(\);"
+CLOSE = 400
+"""How far back the message before a dump_stack() is looked for."""
+PRINTED = re.compile(r'\b(?P<name>(?:printk|pr_|netdev_|dev_)\w*)\([^;"]{0,40}(?P<string>")')
 CONVERSION = re.compile(
     r"%(?P<flags>[-+ #0]*)(?P<width>\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|L|z|t|j)?"
     r"(?P<type>[diouxXcsp%])(?P<pointer>(?<=p)[A-Za-z]\w*)?"
@@ -117,6 +120,23 @@ def messages(source: Path, begins: str, *paths: str) -> Iterator[Message]:
         for found in wanted.finditer(line):
             message = _message(source, file, int(number), found.start())
             if message.format:  # it stands in no comment
+                yield message
+
+
+def before_stacks(source: Path) -> Iterator[Message]:
+    """What is printed last before each dump_stack(), as far as it stands in the lines before."""
+    argv = ("git", "grep", "--no-index", "-nIP", "-e", DUMP, "--", "*.c", "*.h", *NOT_THE_KERNEL)
+    for hit in child.run(argv, cwd=source, outcome=Outcome.TREE).splitlines():
+        file, number, _ = hit.split(":", 2)
+        text, starts = _text(source / file)
+        end = starts[int(number) - 1]
+        start = max(0, end - CLOSE, text.rfind("\n}", 0, end))
+        calls = [one for one in PRINTED.finditer(text, start, end) if PRINTS.match(one["name"])]
+        if calls:
+            at = calls[-1].start("string")
+            line = text.count("\n", 0, at)
+            message = _message(source, file, line + 1, at - starts[line])
+            if message.format.strip():
                 yield message
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from harness.complaint import Kind, complaints
+from harness.headline import reader
 from harness.places import Places
 from harness.template import TEMPLATES
 from harness.tree import Tree, pristine
-from tests.printk import PRINTS, Message, messages, said
+from tests.printk import PRINTS, Message, before_stacks, messages, said
 
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "data" / "printk.toml").read_text())
 HEADS = "|".join(DATA["heads"])
@@ -79,6 +80,29 @@ def test_what_warn_says_is_one_complaint_whatever_it_reads_like(found: tuple[Mes
         [complaint] = complaints(one.console())
         assert complaint.headline.startswith("WARNING: CPU: "), one
         assert complaint.kind is not Kind.BUG, one
+
+
+HARMLESS = ("FAULT_INJECTION: ", "Testing a ", "invoked oom-killer: ")
+STACK = ("CPU: 0 PID: 1 Comm: x Not tainted 6.1.0 #1", "Call Trace:", " <TASK>", " f+0x1/0x2")
+
+
+@pytest.mark.tree
+def test_what_is_printed_before_a_stack_dump_is_one_complaint(
+    linux: Tree, real_places: Places
+) -> None:
+    """With a row of its own or without: it is the headline then."""
+    dumped = list(before_stacks(pristine(linux, real_places)))
+    assert len(dumped) > 50
+    for one in dumped:
+        lines = [line for line in one.console() if line.strip()]
+        if any(word in lines[-1] or word in lines[0] for word in HARMLESS):
+            assert complaints([*lines, *STACK]) == [], one
+            continue
+        [found] = complaints([*lines, *STACK])
+        assert found.kind is not Kind.FRAGMENT, one
+        heads = [line.strip() for line in lines]
+        detail = reader().sight(heads[-1]).role is not None  # the headline stands further above
+        assert detail or found.headline in heads, one
 
 
 @pytest.mark.parametrize(
