@@ -25,7 +25,7 @@ __all__ = ["STALLS", "Complaint", "Kind", "complaints", "is_stall", "of_the_gues
 
 CUT_LONGEST = 8
 """So many lines may stand between "cut here" and the headline."""
-ALONE = frozenset({Role.STACK, Role.CONTEXT, Role.EVIDENCE, Role.END})
+ALONE = frozenset({Role.STACK, Role.WHO, Role.CONTEXT, Role.EVIDENCE, Role.END})
 """What only a report has."""
 STANDS = frozenset(
     {Kind.PANIC, Kind.OOPS, Kind.UBSAN, Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN}
@@ -176,10 +176,10 @@ class _Scan:
         self._open = report
         report.complaint.last = number
         report.complaint.heads.append(text[:WIDEST])
-        report.said = report.ended = False
+        report.said = report.ended = report.interrupted = False
         if sight.kind is not None:
             report.also.add(sight.kind)
-        report.gap = report.tests = 0
+        report.gap = report.tests = report.stacks = 0
         if report.complaint.kind is Kind.WARNING and sight.kind not in (None, Kind.BUG):
             report.complaint.kind = sight.kind
 
@@ -215,7 +215,7 @@ class _Scan:
     def _cut_off(self, what: str = 'a report is cut off after "cut here"') -> None:
         """No headline came after "cut here"."""
         cut, self._cut = self._cut, None
-        if cut is None:
+        if cut is None or (not cut.said and self._open is not None and self._open.cut_off):
             return
         told = cut.told()
         if told is not None and told[1].kind is not None:
@@ -254,7 +254,7 @@ class _Scan:
         """A line that only a report has, without one."""
         headline = f"the beginning is missing: {text}"
         report = Report(Complaint(Kind.FRAGMENT, headline, number, number))
-        report.dump = role in (Role.STACK, Role.CONTEXT)
+        report.dump = role in (Role.STACK, Role.WHO, Role.CONTEXT)
         report.title = self._before if number - self._reach <= NEAR else None
         self._begin(report, number if report.title is None else report.title[0])
         report.absorb(number, text, role)

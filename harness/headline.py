@@ -70,6 +70,7 @@ class Role(Enum):
     CUT = "cut"
     END = "end"
     STACK = "stack"
+    WHO = "who"
     CONTEXT = "context"
     EVIDENCE = "evidence"
     APART = "apart"

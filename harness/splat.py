@@ -93,9 +93,13 @@ class Report:
         """Whether a line of this role is one of the report's."""
         if role is None:
             return self.gap < self._patience
-        if role in (Role.STACK, Role.CONTEXT):
-            return self._expects_stack()
-        return True
+        if role in (Role.STACK, Role.WHO):
+            return self._expects_stack(role)
+        return not (self.ended and role in (Role.CONTEXT, Role.END))
+
+    @property
+    def _many(self) -> bool:
+        return self.complaint.kind in MANY_STACKS
 
     @property
     def _patience(self) -> int:
@@ -103,15 +107,15 @@ class Report:
         if self.ended:
             return OWED
         if self.interrupted:
-            return 0 if self.stacks else OWED
+            return 0 if self.stacks and not self._many else OWED
         return AFTERMATH
 
-    def _expects_stack(self) -> bool:
+    def _expects_stack(self, role: Role) -> bool:
         if self.ended:
             return False
-        if not self.stacks or self.announced or self.complaint.kind in MANY_STACKS:
+        if not self.stacks or self.announced or self._many:
             return True
-        return not self.gap and not self.interrupted
+        return role is Role.STACK and not self.gap and not self.interrupted
 
     def absorb(self, number: int, text: str, role: Role | None) -> None:
         """Take one line."""
@@ -127,7 +131,7 @@ class Report:
             self.stacks += 1
         if role is Role.APART:
             self.announced = True
-        elif role is not Role.CONTEXT:
+        elif role is Role.STACK:
             self.announced = False
         self.ended = self.ended or role is Role.END
         if self.dump:
@@ -141,7 +145,7 @@ class Report:
             self.complaint.headline = "a stack dump without a headline"
             if self.title is not None:
                 self.complaint.first, self.complaint.headline = self.title
-        self.dump = role in (Role.CONTEXT, Role.FILLER)
+        self.dump = role in (Role.WHO, Role.CONTEXT, Role.FILLER)
 
     def interrupt(self) -> bool:
         """A line of the tests came; whether the report may still go on."""
@@ -158,6 +162,11 @@ class Report:
     def headed(self) -> bool:
         """Whether nothing but its headline came yet."""
         return not self.complaint.body
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether a "cut here" without more may be this report's own."""
+        return (self.said and self.headed) or self.complaint.kind is Kind.SLAB
 
     def yield_to(self, first: int) -> None:
         """Give up the last line, if another report begins there."""

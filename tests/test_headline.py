@@ -126,6 +126,7 @@ ALONE = {
     Role.CUT: "cut off",
     Role.END: "the beginning is missing",
     Role.STACK: "a stack dump without a headline",
+    Role.WHO: "the beginning is missing",
     Role.CONTEXT: "the beginning is missing",
     Role.EVIDENCE: "the beginning is missing",
 }
@@ -150,6 +151,7 @@ def test_a_part_alone_says_what_is_missing(row: Part, where: str) -> None:
 @pytest.mark.parametrize("row", TABLE.sequel, ids=lambda row: row.pattern[:30])
 def test_a_sequel_goes_on_with_the_report_before_it(row: Sequel) -> None:
     firsts = {kind: line for line, kind in LINES if "[#" not in line}
+    firsts |= {Kind.STACK: "Call Trace:", Kind.FRAGMENT: "RIP: 0010:f+0x1/0x2"}
     for kind, line in product(row.after, row.examples):
         address = "Read of size 8 at addr 0000000000000008 by task init/1"
         [found] = complaints([firsts[kind], address, line, *DUMP, END])
