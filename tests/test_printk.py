@@ -26,6 +26,7 @@ HEADS = "|".join(DATA["heads"])
 DECIDED: dict[str, str] = {
     line: decision["says"] for decision in DATA["decision"] for line in decision["messages"]
 }
+NEWER = [(line, group["says"]) for group in DATA["newer"] for line in group["messages"]]
 NOTICE = "notice"
 
 
@@ -80,6 +81,12 @@ def test_what_warn_says_is_one_complaint_whatever_it_reads_like(found: tuple[Mes
         [complaint] = complaints(one.console())
         assert complaint.headline.startswith("WARNING: CPU: "), one
         assert complaint.kind is not Kind.BUG, one
+
+
+@pytest.mark.parametrize(("line", "says"), NEWER)
+def test_messages_of_a_newer_tree(line: str, says: str) -> None:
+    kinds = [complaint.kind.value for complaint in complaints([line])]
+    assert kinds == ([] if says == NOTICE else [says])
 
 
 HARMLESS = ("FAULT_INJECTION: ", "Testing a ", "invoked oom-killer: ")
