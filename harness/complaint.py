@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from harness.headline import Kind, Role, Sight, reader
+from harness.headline import Kind, Role, Sight, reader, table
 from harness.ktap import bare, in_grammar
 from harness.splat import AFTERMATH, DIED, INTERRUPTED, STALLS, WIDEST, Complaint, Report
 
@@ -27,6 +27,8 @@ CUT_LONGEST = 8
 """So many lines may stand between "cut here" and the headline."""
 ALONE = frozenset({Role.STACK, Role.WHO, Role.CONTEXT, Role.EVIDENCE, Role.END})
 """What only a report has."""
+BEGIN = ALONE | {Role.CUT, Role.HARMLESS}
+BOUNDS = re.compile(r"\{\d+,\d+\}")
 STANDS = frozenset(
     {Kind.PANIC, Kind.OOPS, Kind.UBSAN, Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN}
 )
@@ -48,11 +50,20 @@ TAINT_CAUSES = {
 
 def complaints(lines: Iterable[str]) -> list[Complaint]:
     """Every complaint of a log, in order."""
-    scan = _Scan()
+    scan = Scan()
     for number, raw in enumerate(lines):
         scan.feed(number, bare(raw).rstrip())
-    found = scan.end()
-    return found + list(_unexplained_taint(found, scan.taint))
+    return scan.complaints()
+
+
+def patterns() -> Iterator[str]:
+    """RE2 patterns that find each line with which a complaint can begin, and more.
+
+    Their repetitions have no bounds, so that an automaton of all of them stays small, also where
+    it looks for them anywhere in a line.
+    """
+    rows = [*table().headline, *(one for one in table().part if one.role in BEGIN)]
+    yield from (BOUNDS.sub("*", row.pattern) for row in rows)
 
 
 def is_stall(line: str) -> bool:
@@ -90,7 +101,7 @@ class _Cut:
         return next((one for one in self.said if one[1].kind is not None), None)
 
 
-class _Scan:
+class Scan:
     """The state of a scan: the report that is being told, if any."""
 
     def __init__(self) -> None:
@@ -125,6 +136,16 @@ class _Scan:
         """All that was found."""
         self._cut_off()
         return self._found
+
+    def complaints(self) -> list[Complaint]:
+        """All that was found, and the taint that it does not explain."""
+        found = self.end()
+        return found + list(_unexplained_taint(found, self.taint))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no report is being told."""
+        return self._open is None and self._cut is None
 
     def _interrupt(self, number: int, text: str) -> None:
         """A line of the tests or of our init, which may fall into a report."""
@@ -244,8 +265,6 @@ class _Scan:
             self._close(number)
         if self._open is not None:
             self._open.absorb(number, text, role)
-            if self._open.full:
-                self._close(number)
         elif role is not None and role in ALONE:
             self._headless(number, text, role)
         self._remember(number, text, role)

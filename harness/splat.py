@@ -16,7 +16,7 @@ STALLS = frozenset(
 MANY_STACKS = STALLS | {Kind.LOCKDEP, Kind.PANIC}
 """Reports with any number of stacks, and any lines between them."""
 LONGEST = 500
-"""A report has at most so many lines."""
+"""So many lines of a report are kept."""
 WIDEST = 1000
 """So many characters of a line are kept."""
 AFTERMATH = 15
@@ -121,7 +121,8 @@ class Report:
         """Take one line."""
         complaint = self.complaint
         complaint.last = number
-        complaint.body.append(text[:WIDEST])
+        if len(complaint.body) < LONGEST:
+            complaint.body.append(text[:WIDEST])
         self.tests = 0
         if role is None:
             self.gap += 1
@@ -152,11 +153,6 @@ class Report:
         self.tests += 1
         self.interrupted = True
         return self.tests <= INTERRUPTED
-
-    @property
-    def full(self) -> bool:
-        """Whether no more lines are taken."""
-        return len(self.complaint.body) >= LONGEST
 
     @property
     def headed(self) -> bool:

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """Each row of configs/headlines.toml, wherever its lines may stand: found once, of its kind."""
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
 import pytest
+import re2
 
-from harness.complaint import Complaint, Kind, complaints
+from harness.complaint import Complaint, Kind, complaints, patterns
 from harness.errors import UserError
 from harness.headline import LONGEST_HEAD, Panic, Part, Role, Row, Sequel, reader, table
 from harness.splat import LONGEST, WIDEST
 
 TABLE = table()
 ROWS = [(line, row.kind, row.said) for row in TABLE.headline for line in row.examples]
+ANY = [re.sub(r"(?<![\[\\])[\^$]", "", one) for one in patterns()]
 LINES = [(line, kind) for line, kind, _ in ROWS]
 SAID = [(line, kind) for line, kind, said in ROWS if said]
 CUT = "------------[ cut here ]------------"
@@ -187,6 +190,13 @@ def test_nothing_of_a_report_is_kept_without_bound() -> None:
     assert max(map(len, found.body)) <= WIDEST
 
 
+def test_a_report_of_many_processors_is_one() -> None:
+    stall = "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:"
+    others = [line for cpu in range(200) for line in (f"NMI backtrace for cpu {cpu}", *DUMP)]
+    [found] = complaints([stall, *others])
+    assert found.last == len(others)
+
+
 @pytest.mark.parametrize("text", ["INFO: a ", "BUG ", "(((", "[#", "at WARNING: [x] ", "0x0 "])
 def test_only_the_head_of_a_line_is_looked_at(text: str) -> None:
     line = text * 100_000
@@ -208,6 +218,14 @@ def test_a_fault_in_the_file_is_told(tmp_path: Path, old: str, new: str, said: s
     path.write_text(source.replace(old, new, 1))
     with pytest.raises(UserError, match=said):
         table(path)
+
+
+def test_each_line_that_begins_a_complaint_is_found_by_a_pattern() -> None:
+    """Also where they are looked for in one piece of many lines, so without their anchors."""
+    found = re2.compile("|".join(f"(?:{one})" for one in ANY))
+    parts = [row.examples for row in TABLE.part if row.role in ALONE or row.role is Role.HARMLESS]
+    for line in [*(line for line, _ in LINES), *(line for lines in parts for line in lines)]:
+        assert found.search(f"{OTHERS[0]} {line}"), line
 
 
 def test_a_complaint_tells_all_that_was_kept() -> None:
