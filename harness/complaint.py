@@ -194,7 +194,7 @@ class Scan:
         """Add a headline to the event that it belongs to."""
         report = self._open or self._last
         assert report is not None
-        self._open = report
+        self._open, self._before = report, None
         report.complaint.last = number
         report.complaint.heads.append(text[:WIDEST])
         report.said = report.ended = report.interrupted = False

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.complaint import Complaint, Kind, complaints
+from harness.headline import table
 
 WARN = (
     "------------[ cut here ]------------",
@@ -204,6 +205,14 @@ def test_results_anywhere_in_a_slab_report_leave_it_one(at: int) -> None:
     assert only(*WATCHED[:at], "    ok 1 a", *WATCHED[at:]).kind is Kind.SLAB
 
 
+def test_a_report_does_not_wait_for_ever() -> None:
+    results = [f"    ok {number} a" for number in range(1, 20)]
+    assert kinds(*WARN[:3], *results, *WARN[3:]) == [Kind.WARNING, Kind.FRAGMENT]
+    assert kinds(*WARN[:2], *results, *WARN[2:]) == [Kind.WARNING, Kind.STACK]
+    others = [f"eth{number}: link is up" for number in range(20)]
+    assert kinds(*WARN[:2], *others, *WARN[2:]) == [Kind.WARNING, Kind.STACK]
+
+
 def test_a_stack_of_its_own_after_a_result_is_another_complaint() -> None:
     dump = ("CPU: 1 PID: 1 Comm: init", "Call Trace:", " f+0x1/0x2")
     assert kinds(*WARN, "    ok 1 a", *dump) == [Kind.WARNING, Kind.STACK]
@@ -248,4 +257,20 @@ def test_nothing_makes_the_scan_fail(lines: list[str]) -> None:
 @given(st.lists(st.sampled_from([*WARN, "all is well", "    ok 1 a", ""]), max_size=40))
 def test_complaints_come_in_order_and_apart(lines: list[str]) -> None:
     found = complaints(lines)
+    assert all(a.last < b.first for a, b in pairwise(found))
+
+
+ROWS = (*table().headline, *table().notice, *table().part, *table().sequel)
+ANY = [line for row in ROWS for line in row.examples] + [
+    "all is well",
+    "    ok 1 a",
+    "# start: b",
+    "",
+]
+
+
+@given(st.lists(st.sampled_from(ANY), max_size=30))
+def test_whatever_is_mixed_complaints_come_in_order_and_apart(lines: list[str]) -> None:
+    found = complaints(lines)
+    assert all(0 <= one.first <= one.last < len(lines) for one in found)
     assert all(a.last < b.first for a, b in pairwise(found))

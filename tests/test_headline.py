@@ -182,11 +182,11 @@ def test_a_panic_that_follows_from_another_complaint_is_known(row: Panic) -> Non
 
 
 def test_nothing_of_a_report_is_kept_without_bound() -> None:
-    long = "x" * 500_000
-    lines = [f"BUG: {long}", *(f" {long}{number}" for number in range(2 * LONGEST))]
+    long = "x" * 5 * WIDEST
+    lines = [f"BUG: {long}", *(f"RIP: {long}{number}" for number in range(2 * LONGEST))]
     [found] = complaints(lines)
     assert len(found.headline) == WIDEST
-    assert len(found.body) <= LONGEST
+    assert len(found.body) == LONGEST
     assert max(map(len, found.body)) <= WIDEST
 
 
