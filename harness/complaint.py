@@ -197,7 +197,7 @@ class Scan:
         self._open, self._before = report, None
         report.complaint.last = number
         report.complaint.heads.append(text[:WIDEST])
-        report.said = report.ended = report.interrupted = False
+        report.said = report.ended = report.interrupted = report.met = False
         if sight.kind is not None:
             report.also.add(sight.kind)
         report.gap = report.tests = report.stacks = 0

@@ -74,6 +74,8 @@ class Report:
     """Its headline is what the kernel prints before a WARN() or a BUG()."""
     also: set[Kind] = field(default_factory=set)
     """The kinds of further headlines of the same event."""
+    met: bool = False
+    """The line came that says which processor and process it is about."""
     stacks: int = 0
     gap: int = 0
     """Lines that belong to no report, since the last that does."""
@@ -113,9 +115,11 @@ class Report:
     def _expects_stack(self, role: Role) -> bool:
         if self.ended:
             return False
-        if not self.stacks or self.announced or self._many:
+        if self.announced or self._many:
             return True
-        return role is Role.STACK and not self.gap and not self.interrupted
+        if role is Role.WHO:
+            return not self.met and not self.stacks
+        return not self.stacks or not (self.gap or self.interrupted)
 
     def absorb(self, number: int, text: str, role: Role | None) -> None:
         """Take one line."""
@@ -128,8 +132,8 @@ class Report:
             self.gap += 1
             return
         self.gap, self.interrupted = 0, False
-        if role is Role.STACK:
-            self.stacks += 1
+        self.stacks += role is Role.STACK
+        self.met = self.met or role is Role.WHO
         if role is Role.APART:
             self.announced = True
         elif role is Role.STACK:

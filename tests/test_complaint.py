@@ -205,6 +205,34 @@ def test_results_anywhere_in_a_slab_report_leave_it_one(at: int) -> None:
     assert only(*WATCHED[:at], "    ok 1 a", *WATCHED[at:]).kind is Kind.SLAB
 
 
+KFENCE = (
+    "==================================================================",
+    "BUG: KFENCE: invalid free in test_double_free+0xa0/0xdf",
+    "",
+    "Invalid free of 0x00000000a1b2c3d4 (in kfence-#234):",
+    " test_double_free+0xa0/0xdf",
+    "",
+    "kfence-#234: 0x00000000a1b2c3d4-0x00000000a1b2c3f3, size=32, cache=test",
+    "",
+    "allocated by task 54 on cpu 3 at 164.181935s:",
+    " test_alloc+0xd5/0x44a",
+    "",
+    "CPU: 3 PID: 54 Comm: kunit_try_catch Tainted: G    B            N 6.1.192 #1",
+    "==================================================================",
+)
+
+
+@pytest.mark.parametrize("results", [[], ["    ok 8 a", "    # b: size=32"]])
+def test_a_titled_stack_after_a_report_without_one_is_another_complaint(results: list[str]) -> None:
+    title = "kmemleak: Found object by alias at 0xffff88801f406fe1"
+    dump = ("CPU: 0 PID: 55 Comm: kunit_try_catch", "Call Trace:", " dump_stack+0x10/0x12")
+    found = complaints([*KFENCE, *results, title, *dump, "kmemleak: Object 0xffff88801f406fe0"])
+    assert [(one.kind, one.headline) for one in found] == [
+        (Kind.KFENCE, KFENCE[1]),
+        (Kind.STACK, title),
+    ]
+
+
 def test_a_report_does_not_wait_for_ever() -> None:
     results = [f"    ok {number} a" for number in range(1, 20)]
     assert kinds(*WARN[:3], *results, *WARN[3:]) == [Kind.WARNING, Kind.FRAGMENT]
