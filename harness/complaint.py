@@ -33,6 +33,8 @@ STANDS = frozenset(
     {Kind.PANIC, Kind.OOPS, Kind.UBSAN, Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN}
 )
 """What is a headline after "cut here", too; others are what the caller of WARN() says."""
+MOST_HEADS = 64
+"""So many further headlines of one event are kept."""
 NEAR = 2
 """A title is at most so many lines before its stack dump."""
 OUR_OWN = re.compile(r"^slqb-guest: ")
@@ -196,7 +198,8 @@ class Scan:
         assert report is not None
         self._open, self._before = report, None
         report.complaint.last = number
-        report.complaint.heads.append(text[:WIDEST])
+        if len(report.complaint.heads) < MOST_HEADS:
+            report.complaint.heads.append(text[:WIDEST])
         report.said = report.ended = report.interrupted = report.met = False
         if sight.kind is not None:
             report.also.add(sight.kind)

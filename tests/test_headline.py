@@ -190,6 +190,13 @@ def test_nothing_of_a_report_is_kept_without_bound() -> None:
     assert max(map(len, found.body)) <= WIDEST
 
 
+def test_an_event_that_goes_on_and_on_is_kept_in_part() -> None:
+    failed = "init: page allocation failure: order:0, mode:0x800"
+    [found] = complaints([failed, *["SLUB: Unable to allocate memory on node 1"] * 1000])
+    assert len(found.heads) < 100
+    assert found.last == 1000
+
+
 def test_a_report_of_many_processors_is_one() -> None:
     stall = "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:"
     others = [line for cpu in range(200) for line in (f"NMI backtrace for cpu {cpu}", *DUMP)]
