@@ -132,6 +132,7 @@ def test_a_headline_has_its_kind(line: str, kind: Kind, prefix: str) -> None:
         "Spectre V2 : WARNING: Unprivileged eBPF is enabled",
         "Debugging is on",
         "INFO: lockdep is turned off.",
+        "lab7 watcherd: BUG: none seen",
         "rcu: Hierarchical RCU implementation.",
         "rcu: \tRCU debug extended QS entry/exit.",
         "slub_debug: WARNING-free",
