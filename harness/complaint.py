@@ -19,7 +19,16 @@ from dataclasses import dataclass, field
 
 from harness.headline import Kind, Role, Sight, reader, table
 from harness.ktap import bare, in_grammar
-from harness.splat import AFTERMATH, DIED, INTERRUPTED, STALLS, WIDEST, Complaint, Report
+from harness.splat import (
+    AFTERMATH,
+    DIED,
+    INTERRUPTED,
+    STALLS,
+    WIDEST,
+    WIDEST_HEADLINE,
+    Complaint,
+    Report,
+)
 
 __all__ = ["STALLS", "Complaint", "Kind", "complaints", "is_stall", "of_the_guest", "root_cause"]
 
@@ -251,7 +260,7 @@ class Scan:
 
     def _begin(self, report: Report, first: int) -> None:
         complaint = report.complaint
-        complaint.headline = complaint.headline[:WIDEST]
+        complaint.headline = complaint.headline[:WIDEST_HEADLINE]
         if self._last is not None:
             self._last.yield_to(first)
         self._open = self._last = report

@@ -19,6 +19,8 @@ LONGEST = 500
 """So many lines of a report are kept."""
 WIDEST = 1000
 """So many characters of a line are kept."""
+WIDEST_HEADLINE = 5000
+"""So many of a headline: more than what readers of long lines leave of one, and say so."""
 AFTERMATH = 15
 """Lines that belong to a report have at most so many others between them."""
 INTERRUPTED = 8

@@ -12,7 +12,7 @@ import re2
 from harness.complaint import Complaint, Kind, complaints, patterns
 from harness.errors import UserError
 from harness.headline import LONGEST_HEAD, Panic, Part, Role, Row, Sequel, reader, table
-from harness.splat import LONGEST, WIDEST
+from harness.splat import LONGEST, WIDEST, WIDEST_HEADLINE
 
 TABLE = table()
 ROWS = [(line, row.kind, row.said) for row in TABLE.headline for line in row.examples]
@@ -182,10 +182,10 @@ def test_a_panic_that_follows_from_another_complaint_is_known(row: Panic) -> Non
 
 
 def test_nothing_of_a_report_is_kept_without_bound() -> None:
-    long = "x" * 5 * WIDEST
+    long = "x" * 2 * WIDEST_HEADLINE
     lines = [f"BUG: {long}", *(f"RIP: {long}{number}" for number in range(2 * LONGEST))]
     [found] = complaints(lines)
-    assert len(found.headline) == WIDEST
+    assert len(found.headline) == WIDEST_HEADLINE
     assert len(found.body) == LONGEST
     assert max(map(len, found.body)) <= WIDEST
 
