@@ -1,150 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a kernel complains of on its console.
 
-A complaint is one event: its headline, what belongs to it (registers, stacks, dumps) and
-what merely follows from it ("Oops" after "unable to handle", "FIX" after a slab report).
-HEADLINES is the list of what a complaint begins with, the particular before the general;
-a stack dump that no headline explains is a complaint as well, so that a report nobody
-thought of is not lost. Lines that belong to the tests (ktap.py) are no kernel messages.
+A complaint is one event: its headline, what belongs to it (registers, stacks, dumps) and what
+merely follows from it ("Oops" after "unable to handle", "FIX" after a slab report). What lines
+look like is in configs/headlines.toml; here is how they make up reports:
+
+- A report begins with a headline, or with the line "cut here" before it. It goes on while lines
+  of a report come, with a few others between them, and ends with "end trace", with a headline
+  that does not go on with it, or when too many other lines have come.
+- Lines of the tests (ktap.py) are no kernel messages. They may fall into the middle of a report.
+- Lines that only a report has, without one, are a complaint as well: a stack dump, which has the
+  line before it as its title, or a report of which the beginning is missing.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 
+from harness.headline import Kind, Role, Sight, reader, table
 from harness.ktap import in_grammar
-from harness.linear import linear
 from harness.prefix import bare
-
-
-class Kind(Enum):
-    """What sort of complaint; the value is its name in records."""
-
-    PANIC = "panic"
-    OOPS = "oops"
-    BUG = "bug"
-    WARNING = "warning"
-    KASAN = "kasan"
-    KFENCE = "kfence"
-    KCSAN = "kcsan"
-    KMSAN = "kmsan"
-    UBSAN = "ubsan"
-    LOCKDEP = "lockdep"
-    ATOMIC = "atomic"
-    RCU_STALL = "rcu-stall"
-    SOFT_LOCKUP = "soft-lockup"
-    HARD_LOCKUP = "hard-lockup"
-    WORKQUEUE = "workqueue-lockup"
-    HUNG_TASK = "hung-task"
-    SLAB = "slab"
-    LIST = "list-corruption"
-    PAGE = "bad-page"
-    REFCOUNT = "refcount"
-    NO_PAGE = "page-allocation"
-    LEAK = "leak"
-    UNALIGNED = "unaligned"
-    USER = "user-fault"
-    TAINT = "taint"  # found by taint.py
-    RESET = "reset"  # found by boots.py
-    STACK = "stack"
-
-
-STALLS = frozenset(
-    {Kind.RCU_STALL, Kind.SOFT_LOCKUP, Kind.HARD_LOCKUP, Kind.WORKQUEUE, Kind.HUNG_TASK}
-)
-"""Complaints that only say that time passed."""
-
-_LOCKDEP = (
-    r"(?:possible (?:circular|recursive|irq lock inversion|deadlock)|inconsistent lock state"
-    r"|(?:HARD|SOFT)IRQ-\S+ -> \S+ lock order|bad unlock balance|held lock freed"
-    r"|lock held when returning|Nested lock was not taken|suspicious RCU usage"
-    r"|Invalid wait context|bad contention|held lock|task \S+ still has locks"
-    r"|irq lock inversion|lock order|chain_key|usage bit)"
+from harness.splat import (
+    AFTERMATH,
+    DIED,
+    INTERRUPTED,
+    STALLS,
+    WIDEST,
+    WIDEST_HEADLINE,
+    Complaint,
+    Report,
 )
 
-_TABLE: tuple[tuple[Kind, str], ...] = (
-    (Kind.PANIC, r"^Kernel panic - not syncing"),
-    (Kind.KASAN, r"\bKASAN: "),
-    (Kind.KFENCE, r"^BUG: KFENCE: "),
-    (Kind.KCSAN, r"^BUG: KCSAN: "),
-    (Kind.KMSAN, r"^BUG: KMSAN: "),
-    (Kind.UBSAN, r"^UBSAN: "),
-    (Kind.LOCKDEP, rf"^(?:\[ )?(?:WARNING|BUG|INFO): .*{_LOCKDEP}"),
-    (Kind.LOCKDEP, r"^INFO: trying to register non-static key"),
-    (Kind.LOCKDEP, r"^BUG: (?:MAX_\w+ too low|looking up invalid subclass|key \S+ )"),
-    (Kind.LOCKDEP, r"^BUG: (?:spinlock|rwlock|\S*mutex)|\bDEBUG_LOCKS_WARN_ON"),
-    (Kind.ATOMIC, r"^BUG: (?:sleeping function called|scheduling while atomic)"),
-    (Kind.ATOMIC, r"^BUG: using \S+ in preemptible|^BUG: workqueue leaked (?:lock|atomic)"),
-    (Kind.SOFT_LOCKUP, r"\bBUG: soft lockup - "),
-    (Kind.HARD_LOCKUP, r"\bWatchdog detected hard LOCKUP|\bhard LOCKUP on cpu"),
-    (Kind.WORKQUEUE, r"\bBUG: workqueue lockup"),
-    (Kind.HUNG_TASK, r"^INFO: task .* blocked (?:for|in) "),
-    (Kind.RCU_STALL, r"\bINFO: \S+ .*\bstall(?:s|ed)?\b"),
-    (Kind.PAGE, r"^BUG: (?:Bad (?:page|rss)|non-zero pgtables)|^swap_\w+: Bad "),
-    (Kind.SLAB, r"^BUG (?:\S+?(?: \([^)]*\))?|.+? \((?:Not tainted|Tainted: [^)]*)\)): "),
-    (Kind.SLAB, r"^Slab corruption\b|^slab error in |^slab: double free"),
-    (Kind.SLAB, r"Objects remaining in |Slab cache still has objects|Wrong slab cache"),
-    (Kind.SLAB, r"(?:Poison|Redzone|[Pp]adding|Freepointer) (?:overwritten|corrupt)"),
-    (Kind.LIST, r"^(?:h?list_\w+|slab|list) corruption\b"),
-    (Kind.REFCOUNT, r"^refcount_t: "),
-    (Kind.NO_PAGE, r"\bpage allocation (?:failure|stalls)|^SL[A-Z]B: Unable to allocate"),
-    (Kind.LEAK, r"^kmemleak: (?:\d+ new suspected|Found object by alias)|^BUG: memory leak"),
-    (Kind.OOPS, r"^BUG: (?:unable to handle|kernel NULL pointer|stack guard page|IRQ stack)"),
-    (Kind.OOPS, r"^BUG: (?:TASK stack guard|Unable to handle|Kernel NULL pointer)"),
-    (Kind.OOPS, r"^Unable to handle kernel |^(?:traps: )?PANIC: |^Internal error: "),
-    (Kind.OOPS, r"^(?:traps: )?general protection fault|^double fault\b|^Oops\b"),
-    (Kind.OOPS, r"^Kernel attempted to |: [0-9a-f]{4} \[#\d+\]|^Bad mode in "),
-    (Kind.BUG, r"^kernel BUG at |^\[ BUG: |^(?:[\w.-]+: )?BUG: "),
-    (Kind.WARNING, r"^WARNING: |^\[ WARNING: |^usercopy: Kernel memory "),
-    (Kind.UNALIGNED, r"\b[Uu]naligned access|\b[Aa]lignment (?:fault|exception|trap)"),
-    (Kind.USER, r"\[\d+\]:? segfault at |^traps: \S+\[\d+\] |^potentially unexpected fatal"),
-)
-HEADLINES = tuple((kind, linear(pattern)) for kind, pattern in _TABLE)
-ANY_HEADLINE = linear("|".join(f"(?:{pattern})" for _, pattern in _TABLE))
+__all__ = ["STALLS", "Complaint", "Kind", "complaints", "is_stall", "of_the_guest", "root_cause"]
 
-CUT = re.compile(r"^-+\[ cut here \]-+$")
 CUT_LONGEST = 8
-END_TRACE = re.compile(r"^---\[ end (?:trace|Kernel panic)")
-STACK = re.compile(r"^(?:Call Trace|Call trace|Backtrace|Stack):\s*$|^Call Trace:")
-DIES = re.compile(
-    r"^Oops: |: [0-9a-f]{4} \[#\d+\]|^KASAN: |^Internal error: |^BUG: Kernel NULL pointer"
+"""So many lines may stand between "cut here" and the headline."""
+ALONE = frozenset({Role.STACK, Role.WHO, Role.CONTEXT, Role.EVIDENCE, Role.END})
+"""What only a report has."""
+BEGIN = ALONE | {Role.CUT, Role.HARMLESS}
+BOUNDS = re.compile(r"\{\d+,\d+\}")
+STANDS = frozenset(
+    {Kind.PANIC, Kind.OOPS, Kind.UBSAN, Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN}
 )
-"""How the report of a fault goes on after its headline."""
-DEADLY = frozenset({Kind.OOPS, Kind.BUG, Kind.KASAN})
-NO_SLAB = re.compile(r"^SL[A-Z]B: Unable to allocate")
-"""How a failed page allocation goes on, if it was for a slab."""
-AFTERMATH = 15
-"""A line that follows from a complaint comes within so many lines of its end."""
-NO_COMPLAINT = re.compile(r"\binvoked oom-killer: |^SysRq|^sysrq: |^FAULT_INJECTION: ")
-"""What dumps a stack and is no complaint: a guest is driven out of memory on purpose."""
+"""What is a headline after "cut here", too; others are what the caller of WARN() says."""
+MOST_HEADS = 64
+"""So many further headlines of one event are kept."""
+NEAR = 2
+"""A title is at most so many lines before its stack dump."""
 OUR_OWN = re.compile(r"^slqb-guest: ")
-LONGEST = 500
-
-
-@dataclass
-class Complaint:
-    """One event; lines are counted from 0."""
-
-    kind: Kind
-    headline: str
-    first: int
-    last: int
-    heads: list[str] = field(default_factory=list)
-    body: list[str] = field(default_factory=list)
-
-    @property
-    def stall(self) -> bool:
-        """Whether it says no more than that time passed."""
-        return self.kind in STALLS
-
-    def matches(self, regex: str) -> bool:
-        """Whether a declared pattern means this one."""
-        return any(linear(regex).search(head) for head in (self.headline, *self.heads))
 
 
 def complaints(lines: Iterable[str]) -> list[Complaint]:
-    """Every complaint of a log, in order; its lines may have prefixes."""
+    """Every complaint of a log, in order."""
     scan = Scan()
     for number, raw in enumerate(lines):
         scan.feed(number, bare(raw).rstrip())
@@ -152,14 +59,18 @@ def complaints(lines: Iterable[str]) -> list[Complaint]:
 
 
 def patterns() -> Iterator[str]:
-    """RE2 patterns that find each line with which a complaint can begin."""
-    yield from (pattern for _, pattern in _TABLE)
-    yield from (CUT.pattern, END_TRACE.pattern, STACK.pattern, NO_COMPLAINT.pattern)
+    """RE2 patterns that find each line with which a complaint can begin, and more.
+
+    Their repetitions have no bounds, so that an automaton of all of them stays small, also where
+    it looks for them anywhere in a line.
+    """
+    rows = [*table().headline, *(one for one in table().part if one.role in BEGIN)]
+    yield from (BOUNDS.sub("*", row.pattern) for row in rows)
 
 
 def is_stall(line: str) -> bool:
     """Whether a line begins a complaint that says no more than that time passed."""
-    return _kind(bare(line).lstrip()) in STALLS
+    return reader().sight(bare(line).lstrip()).kind in STALLS
 
 
 def of_the_guest(line: str) -> bool:
@@ -168,100 +79,209 @@ def of_the_guest(line: str) -> bool:
     return bool(OUR_OWN.match(text.lstrip())) or in_grammar(text)
 
 
+def root_cause(found: list[Complaint]) -> Complaint | None:
+    """What the first panic of a log follows from: the last complaint before it of a kind that
+    leads to such a panic, or the panic itself; None without a panic."""
+    for index, panic in enumerate(found):
+        if panic.kind is Kind.PANIC:
+            kinds = reader().causes(panic.headline)
+            before = [one for one in found[:index] if one.kind in kinds]
+            return before[-1] if before else panic
+    return None
+
+
+@dataclass
+class _Cut:
+    """What came since the line "cut here"."""
+
+    first: int
+    said: list[tuple[str, Sight]] = field(default_factory=list)
+    tests: int = 0
+
+    def told(self) -> tuple[str, Sight] | None:
+        """The first line said that is the headline of something in particular."""
+        return next((one for one in self.said if one[1].kind is not None), None)
+
+
 class Scan:
-    """The state of a scan: the complaint that is being told, if any."""
+    """The state of a scan: the report that is being told, if any."""
 
     def __init__(self) -> None:
+        self._reader = reader()
         self._found: list[Complaint] = []
-        self._open: Complaint | None = None
-        self._closed = -AFTERMATH  # the line where the last one ended
-        self._cut: tuple[int, list[str]] | None = None
-        self._silent = False  # inside a stack dump that is no complaint
+        self._open: Report | None = None
+        self._last: Report | None = None  # the one before, which may go on
+        self._closed = -AFTERMATH  # the line where that ended
+        self._cut: _Cut | None = None
+        self._before: tuple[int, str] | None = None  # a line that may be a title
+        self._reach = 0  # the last line of what is said with it
 
     def feed(self, number: int, line: str) -> None:
         """One line without its printk prefix."""
         text = line.lstrip()
-        if self._outside(number, line, text) or not text:
+        if not text:
             return
-        if CUT.match(text):
-            self._close(number)
-            self._cut = (number, [])
+        if of_the_guest(line):
+            self._interrupt(number, text)
             return
-        kind = _kind(text)
-        if self._cut is not None:
-            self._after_cut(number, text, kind)
-        elif kind is not None and not self._follows(number, text):
-            self._begin(kind, text, number)
+        sight = self._reader.sight(text)
+        if sight.role is Role.CUT:
+            self._cut_off()
+            self._cut = _Cut(number)
+        elif self._cut is not None:
+            self._after_cut(number, text, sight, self._cut)
         else:
-            self._go_on(number, text)
+            self._take(number, text, sight)
 
     def end(self) -> list[Complaint]:
         """All that was found."""
+        self._cut_off()
         return self._found
 
     @property
     def idle(self) -> bool:
         """Whether no report is being told."""
-        return self._open is None and self._cut is None and not self._silent
+        return self._open is None and self._cut is None
 
-    def _outside(self, number: int, line: str, text: str) -> bool:
-        """Lines of the tests and of our init end whatever was being told."""
-        if not of_the_guest(line):
+    def _interrupt(self, number: int, text: str) -> None:
+        """A line of the tests or of our init, which may fall into a report."""
+        self._before = None
+        if self._open is not None and not self._open.interrupt():
+            self._close(-AFTERMATH)
+        elif self._open is None:
+            self._closed = -AFTERMATH
+        if self._cut is not None:
+            self._cut.tests += 1
+            if self._cut.tests > INTERRUPTED:
+                self._cut_off()
+
+    def _take(self, number: int, text: str, sight: Sight) -> None:
+        """A line outside of what follows "cut here"."""
+        if sight.kind is None:
+            self._go_on(number, text, sight.role)
+        elif self._one_event(number, text, sight):
+            self._join(number, text, sight)
+        else:
+            self._begin(
+                Report(Complaint(sight.kind, text, number, number), said=sight.said), number
+            )
+
+    def _one_event(self, number: int, text: str, sight: Sight) -> bool:
+        """Whether a headline goes on with the report before it."""
+        report = self._open
+        if report is None:
+            report = self._last if number - self._closed <= AFTERMATH else None
+        if report is None or report.harmless:
             return False
-        self._close(number)
-        self._closed, self._cut, self._silent = -AFTERMATH, None, False
-        return True
+        kind = report.complaint.kind
+        if report.said and report.headed and sight.warns:
+            return True  # what was printed before a WARN() or a BUG()
+        if report is self._open and report.headed and kind is Kind.WARNING and sight.said:
+            return True  # older kernels print the text after the headline
+        complaint = report.complaint
+        if DIED.search(text[:WIDEST]) and complaint.died:
+            return False
+        kinds = {kind, *report.also}
+        return self._reader.goes_on(text, kinds, complaint.lines(), ended=report.ended)
 
-    def _after_cut(self, number: int, text: str, kind: Kind | None) -> None:
+    def _join(self, number: int, text: str, sight: Sight) -> None:
+        """Add a headline to the event that it belongs to."""
+        report = self._open or self._last
+        assert report is not None
+        self._open, self._before = report, None
+        report.complaint.last = number
+        if len(report.complaint.heads) < MOST_HEADS:
+            report.complaint.heads.append(text[:WIDEST])
+        report.said = report.ended = report.interrupted = report.met = False
+        if sight.kind is not None:
+            report.also.add(sight.kind)
+        report.gap = report.tests = report.stacks = 0
+        if report.complaint.kind is Kind.WARNING and sight.kind not in (None, Kind.BUG):
+            report.complaint.kind = sight.kind
+
+    def _after_cut(self, number: int, text: str, sight: Sight, cut: _Cut) -> None:
         """Between "cut here" and the headline stands what the caller of WARN() says."""
-        assert self._cut is not None
-        first, said = self._cut
-        if kind in (None, Kind.LIST, Kind.REFCOUNT, Kind.SLAB) and len(said) < CUT_LONGEST:
-            said.append(text)
+        if sight.warns or sight.kind in STANDS:
+            self._cut = None
+            self._headline(number, text, sight, cut)
+        elif sight.role in ALONE:
+            said = cut.said[0][0] if cut.said else text
+            self._cut_off(f"the headline is missing: {said}")
+            self._take(number, text, sight)
+        elif len(cut.said) >= CUT_LONGEST:
+            self._cut_off()
+            self._take(number, text, sight)
+        else:
+            cut.said.append((text, sight))
+
+    def _headline(self, number: int, text: str, sight: Sight, cut: _Cut) -> None:
+        """The headline that "cut here" announced."""
+        assert sight.kind is not None
+        if self._one_event(number, text, sight):
+            self._join(number, text, sight)
             return
-        self._cut = None
-        told = [_kind(one) for one in said]
-        particular = next((one for one in told if one is not None), kind)
-        self._begin(particular or Kind.WARNING, text, first)
-        assert self._open is not None
-        self._open.heads, self._open.last = said, number
+        told = cut.told()
+        kind = sight.kind
+        if told is not None and told[1].kind not in (None, Kind.BUG):
+            kind = told[1].kind or kind
+        complaint = Complaint(kind, text, cut.first, number)
+        complaint.heads = [said[:WIDEST] for said, _ in cut.said]
+        self._begin(Report(complaint, also={sight.kind}), cut.first)
 
-    def _begin(self, kind: Kind, headline: str, number: int) -> None:
-        self._close(number)
-        self._silent = False
-        self._open = Complaint(kind, headline, number, number)
-        self._found.append(self._open)
+    def _cut_off(self, what: str = 'a report is cut off after "cut here"') -> None:
+        """No headline came after "cut here"."""
+        cut, self._cut = self._cut, None
+        if cut is None or (not cut.said and self._open is not None and self._open.cut_off):
+            return
+        told = cut.told()
+        if told is not None and told[1].kind is not None:
+            complaint = Complaint(told[1].kind, f"{told[0]} (cut off)", cut.first, cut.first)
+            complaint.last = cut.first + 1
+        else:
+            complaint = Complaint(Kind.FRAGMENT, what, cut.first, cut.first)
+        self._begin(Report(complaint), cut.first)
 
-    def _go_on(self, number: int, text: str) -> None:
+    def _begin(self, report: Report, first: int) -> None:
+        complaint = report.complaint
+        complaint.headline = complaint.headline[:WIDEST_HEADLINE]
+        if self._last is not None:
+            self._last.yield_to(first)
+        self._open = self._last = report
+        self._before = None
+        if not report.harmless:
+            self._found.append(complaint)
+
+    def _go_on(self, number: int, text: str, role: Role | None) -> None:
         """A line without a headline of its own."""
-        if NO_COMPLAINT.search(text):
+        if role is Role.HARMLESS:
+            self._begin(Report(Complaint(Kind.STACK, text, number, number), harmless=True), number)
+            return
+        if self._open is not None and not self._open.belongs(role):
             self._close(number)
-            self._silent = True
-        elif self._open is not None:
-            self._open.last = number
-            self._open.body.append(text)
-            if END_TRACE.match(text) or len(self._open.body) >= LONGEST:
-                self._close(number)
-        elif STACK.match(text) and not self._silent and number - self._closed > AFTERMATH:
-            self._begin(Kind.STACK, "a stack dump without a headline", number)
-        elif text.startswith("Mem-Info:"):
-            self._silent = False
+        if self._open is not None:
+            self._open.absorb(number, text, role)
+        elif role is not None and role in ALONE:
+            self._headless(number, text, role)
+        self._remember(number, text, role)
 
-    def _follows(self, number: int, text: str) -> bool:
-        """Whether a headline only goes on with the complaint before it."""
-        recent = self._open is not None or number - self._closed <= AFTERMATH
-        if not recent or not self._found:
-            return False
-        last = self._found[-1].kind
-        further = DIES if last in DEADLY else NO_SLAB if last is Kind.NO_PAGE else None
-        return further is not None and bool(further.search(text))
+    def _headless(self, number: int, text: str, role: Role) -> None:
+        """A line that only a report has, without one."""
+        headline = f"the beginning is missing: {text}"
+        report = Report(Complaint(Kind.FRAGMENT, headline, number, number))
+        report.dump = role in (Role.STACK, Role.WHO, Role.CONTEXT)
+        report.title = self._before if number - self._reach <= NEAR else None
+        self._begin(report, number if report.title is None else report.title[0])
+        report.absorb(number, text, role)
+
+    def _remember(self, number: int, text: str, role: Role | None) -> None:
+        """Keep a line that may be the title of a stack dump; details may come between them."""
+        if role is None:
+            self._before, self._reach = (number, text[:WIDEST]), number
+        elif role is not Role.FILLER:
+            self._before = None
+        elif number - self._reach <= NEAR:
+            self._reach = number
 
     def _close(self, number: int) -> None:
         if self._open is not None:
             self._open, self._closed = None, number
-
-
-def _kind(text: str) -> Kind | None:
-    if ANY_HEADLINE.search(text) is None:
-        return None
-    return next((kind for kind, pattern in HEADLINES if pattern.search(text)), None)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A verdict as people and as programs read it; what `parse`, `boot` and `run` print alike."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.errors import Outcome
@@ -9,6 +10,12 @@ from harness.ktap import Status
 from harness.results import BAD, Case
 from harness.verdict import Charge, Verdict
 
+PARTICULARS = re.compile(
+    r"\bCPU(?:: |#)\d+|\bPID: \d+|\b(?:0x)?[0-9a-f]{8,16}\b|\bfor (?:more than )?\d+ ?s\w*"
+    r"|(?<=\bcount = )\d+|\[#\d+\]|\[[^\s\[\]]+:\d+\]",
+    re.IGNORECASE,
+)
+"""What differs between complaints that are equal: processors, processes, addresses, times."""
 MARKS = {
     Status.PASS: "ok",
     Status.FAIL: "FAILED",
@@ -31,9 +38,21 @@ def as_text(verdict: Verdict, *, every_case: bool = True) -> Iterator[str]:
     for case in verdict.cases:
         if every_case or case.status in BAD:
             yield _case_line(case)
-    for charge in verdict.complaints:
-        yield _charge_line(charge)
+    for charges in folded(verdict.complaints):
+        yield _charge_line(*charges)
     yield verdict_line(verdict)
+
+
+def folded(charges: Iterable[Charge]) -> Iterator[list[Charge]]:
+    """Equal complaints together, in the order of the first of each: those of one kind, of one
+    test, that say the same but for who, where and how long."""
+    groups: dict[tuple[str, ...], list[Charge]] = {}
+    for charge in charges:
+        complaint = charge.complaint
+        what = PARTICULARS.sub(" ", complaint.headline)
+        key = (complaint.kind.value, charge.path, what, *complaint.heads[:1])
+        groups.setdefault(key, []).append(charge)
+    yield from groups.values()
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -80,10 +99,12 @@ def _case_line(case: Case) -> str:
     return f"{MARKS[case.status]:>13}  {case.path}{reason}"
 
 
-def _charge_line(charge: Charge) -> str:
+def _charge_line(charge: Charge, *equal: Charge) -> str:
     complaint = charge.complaint
     where = f" in {charge.path}" if charge.path else ""
-    return f"{complaint.kind.value:>13}  line {complaint.first + 1}{where}: {complaint.headline}"
+    times = f" ({1 + len(equal)} times)" if equal else ""
+    at = f"line {complaint.first + 1}{where}"
+    return f"{complaint.kind.value:>13}  {at}: {complaint.headline}{times}"
 
 
 def _case_data(case: Case) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.boot import Ended
-from harness.complaint import Complaint, Kind
+from harness.complaint import Complaint, Kind, root_cause
 from harness.console import Line
 from harness.errors import Outcome
 from harness.heard import Heard, hear
@@ -290,7 +290,9 @@ def _end_findings(
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
         why += " before its first test"
-        yield Finding(Outcome.BOOT, f"{why}: {heard.panic}" if heard.panic else why)
+        root = root_cause(heard.complaints)
+        told = root.headline if root else heard.panic
+        yield Finding(Outcome.BOOT, f"{why}: {told}" if told else why)
     elif ended is Ended.RESET:
         yield Finding(Outcome.CRASH, ENDINGS[ended])
 
@@ -299,7 +301,7 @@ def _complaint_findings(
     boot: Boot, heard: Heard, ended: Ended | None, reached: bool, charges: list[Charge]
 ) -> Iterator[Finding]:
     hung = ended in (Ended.HANG, Ended.TIMEOUT)
-    for charge in charges:
+    for charge in _root_first(charges):
         complaint = charge.complaint
         where = charge.path or "outside of all tests"
         reason = f"{where}: {complaint.headline}"
@@ -312,6 +314,12 @@ def _complaint_findings(
         else:
             unborn = not reached and boot.ended is not None and _over(ended)
             yield Finding(Outcome.BOOT if unborn else Outcome.CRASH, reason)
+
+
+def _root_first(charges: list[Charge]) -> list[Charge]:
+    """What a panic follows from before all others, the rest in order."""
+    root = root_cause([charge.complaint for charge in charges])
+    return sorted(charges, key=lambda charge: charge.complaint is not root)
 
 
 def _over(ended: Ended | None) -> bool:

@@ -235,3 +235,41 @@ def test_a_later_expectation_takes_what_an_earlier_one_left() -> None:
     assert [charge.expected for charge in verdict(text, None).charges] == [True] * 3
     assert verdict(text.replace(WARN * 3, WARN * 2), None).outcome is Outcome.FAIL
     assert verdict(text.replace(WARN * 3, WARN * 4), None).outcome is Outcome.CRASH
+
+
+@pytest.mark.parametrize(
+    ("cause", "panic"),
+    [
+        (
+            "BUG: kernel NULL pointer dereference, address: 08\nOops: 0000 [#1] SMP",
+            "Fatal exception",
+        ),
+        ("general protection fault: 0000 [#1] SMP", "Fatal exception in interrupt"),
+        ("kernel BUG at mm/slqb.c:9!", "Fatal exception"),
+        ("list_del corruption. x\nkernel BUG at lib/list_debug.c:9!", "Fatal exception"),
+        (
+            "init[1]: segfault at 8 ip 0 sp 0 error 4 in init",
+            "Attempted to kill init! exitcode=0xb",
+        ),
+        ("watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [init:1]", "softlockup: hung tasks"),
+        ("INFO: task init:1 blocked for more than 22 seconds.", "hung_task: blocked tasks"),
+        ("rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", "RCU Stall"),
+        ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", "KASAN: panic_on_warn set ..."),
+        ("UBSAN: shift-out-of-bounds in mm/slqb.c:1:2", "UBSAN: panic_on_warn set ..."),
+        ("WARNING: CPU: 3 PID: 9 at mm/slub.c:9 g+0x1/0x2", "kernel: panic_on_warn set ..."),
+    ],
+)
+@pytest.mark.parametrize("log", [GUEST, BEFORE])
+def test_a_panic_is_told_by_what_caused_it(log: str, cause: str, panic: str) -> None:
+    """Though another complaint came first."""
+    warned = f"{WARN}Call Trace:\n---[ end trace 0 ]---\n"
+    text = f"{log}{warned}{cause}\nKernel panic - not syncing: {panic}\n"
+    found = verdict(text, Ended.PANIC)
+    assert found.outcome is (Outcome.CRASH if log is GUEST else Outcome.BOOT)
+    assert cause.splitlines()[0] in found.reason
+    assert "Kernel panic" not in found.reason
+
+
+def test_a_panic_that_nothing_caused_is_told_by_itself() -> None:
+    found = verdict(f"{GUEST}{WARN}Kernel panic - not syncing: VFS: no root\n", Ended.PANIC)
+    assert "VFS: no root" in found.reason
