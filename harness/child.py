@@ -2,13 +2,12 @@
 """The one door to child processes.
 
 Every child leads a process group of its own, so that Ctrl-C (which then reaches only us)
-can end it together with all it started, and the directory is handed to the child: we
-never change ours. Whatever fails is a CommandError that carries the command to repeat
-it; signs in its output that the host is at fault (disk full, no memory) make it exit 8
-whatever the caller expected.
+can end it together with all it started. If we are killed and can end nothing any more, the
+guard does it (guard.py). The directory is handed to the child: we never change ours.
+Whatever fails is a CommandError that carries the command to repeat it; signs in its output
+that the host is at fault (disk full, no memory) make it exit 8 whatever the caller expected.
 """
 
-import ctypes
 import errno
 import os
 import shlex
@@ -23,6 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from harness import guard
 from harness.errors import HarnessError, HostError, Outcome
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,9 +38,7 @@ HOST_SIGNS = {
     "virtual memory exhausted": NO_MEMORY,
     "Killed signal terminated program": NO_MEMORY,
 }
-PR_SET_PDEATHSIG = 1
 
-_PRCTL = ctypes.CDLL(None).prctl
 _live: set[int] = set()  # process groups that run now, for end_all()
 _closed = threading.Event()  # set by end_all(): nothing is started any more
 
@@ -127,18 +125,12 @@ def spawn(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A child to listen to while it works: a pipe on its stdout, its stderr in a file.
 
-    It is gone when the block is left. The kernel ends it too when we are killed and can
-    end nothing any more: an emulator without a listener would run on for ever.
+    It is gone when the block is left.
     """
     words = [str(word) for word in argv]
     with ExitStack() as stack:
         sink = stack.enter_context(errors.open("wb"))
-        # preexec_fn is one prctl, looked up beforehand: safe with threads
-        yield _start(stack, words, cwd, stderr=sink, preexec_fn=_end_with_parent)
-
-
-def _end_with_parent() -> None:
-    _PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
+        yield _start(stack, words, cwd, stderr=sink)
 
 
 def end_all() -> None:
@@ -223,7 +215,6 @@ def _start(
     env: Mapping[str, str | None] | None = None,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
     stderr: IO[bytes] | int = subprocess.STDOUT,
-    preexec_fn: Callable[[], None] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start the child and see to it that it is gone when the stack is left."""
     if _closed.is_set():
@@ -233,12 +224,11 @@ def _start(
             process = subprocess.Popen(
                 words,
                 cwd=cwd,
-                env=_environment(env or {}),
+                env={**_environment(env or {}), **guard.environment()},
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=preexec_fn,
             )
         except OSError as error:
             raise _not_started(words, cwd, error) from error

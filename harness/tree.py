@@ -29,6 +29,12 @@ from harness.places import Places
 from harness.progress import Progress
 from harness.store import Store, bring, check_out, discard, locked, open_store
 
+LEFT_BY_GIT = (
+    *("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/tmp_objdir-*"),
+    *("shallow.lock", "refs/bases/*.lock"),
+)
+"""What a killed import leaves in the store; nothing else than an import makes any of it."""
+
 
 class Tree(BaseModel):
     """One kernel tree in the store."""
@@ -190,6 +196,8 @@ def _sweep(store: Store) -> None:
     """Remove what a killed process left; the lock says that nobody works on it."""
     for path in store.folder.glob("tmp-*"):
         path.unlink() if path.is_file() else discard(path)
-    for pattern in ("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/tmp_objdir-*"):
+    for path in store.folder.glob("scan/*.lock"):
+        path.unlink()
+    for pattern in LEFT_BY_GIT:
         for path in store.path.glob(pattern):
             path.unlink() if path.is_file() else discard(path)
