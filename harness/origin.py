@@ -28,7 +28,7 @@ from harness.errors import Outcome, TreeError, UserError
 from harness.file import write_atomically
 from harness.inside import first_link
 from harness.progress import Progress
-from harness.repository import Repository, one_line, open_repository
+from harness.repository import Repository, find_layout, one_line, open_repository
 from harness.store import Store, discard
 
 UPSTREAM_TAG = re.compile(r"v\d+\.\d+(\.\d+)*(-rc\d+)?$")
@@ -158,6 +158,8 @@ class Checkout(Origin):
     revision: str | None = None
 
     def take(self, store: Store, progress: Progress) -> Snapshot:
+        if self.revision and find_layout(self.path) is None:
+            raise UserError(f"{self.path} is no git repository: it has no {self.revision!r}")
         with open_repository(self.path, store) as repository:
             commit = repository.resolve(self.revision or "HEAD")
             if not store.has(commit):
