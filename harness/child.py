@@ -2,13 +2,12 @@
 """The one door to child processes.
 
 Every child leads a process group of its own, so that Ctrl-C (which then reaches only us)
-can end it together with all it started, and the directory is handed to the child: we
-never change ours. Whatever fails is a CommandError that carries the command to repeat
-it; signs in its output that the host is at fault (disk full, no memory) make it exit 8
-whatever the caller expected.
+can end it together with all it started. If we are killed and can end nothing any more, the
+guard does it (guard.py). The directory is handed to the child: we never change ours.
+Whatever fails is a CommandError that carries the command to repeat it; signs in its output
+that the host is at fault (disk full, no memory) make it exit 8 whatever the caller expected.
 """
 
-import ctypes
 import errno
 import os
 import shlex
@@ -24,6 +23,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from harness import guard
 from harness.errors import HarnessError, HostError, Outcome
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,9 +39,7 @@ HOST_SIGNS = {
     "virtual memory exhausted": NO_MEMORY,
     "Killed signal terminated program": NO_MEMORY,
 }
-PR_SET_PDEATHSIG = 1
 
-_PRCTL = ctypes.CDLL(None).prctl
 _live: set[int] = set()  # process groups that run now, for end_all()
 _detached: list["subprocess.Popen[bytes]"] = []  # kept, for a child nobody waits for is warned of
 _closed = threading.Event()  # set by end_all(): nothing is started any more
@@ -129,14 +127,12 @@ def spawn(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A child to listen to while it works: a pipe on its stdout, its stderr in a file.
 
-    It is gone when the block is left. The kernel ends it too when we are killed and can
-    end nothing any more: an emulator without a listener would run on for ever.
+    It is gone when the block is left.
     """
     words = [str(word) for word in argv]
     with ExitStack() as stack:
         sink = stack.enter_context(errors.open("wb"))
-        # preexec_fn is one prctl, looked up beforehand: safe with threads
-        yield _start(stack, words, cwd, stderr=sink, preexec_fn=_end_with_parent)
+        yield _start(stack, words, cwd, stderr=sink)
 
 
 def detach(argv: Sequence[str | Path], *, cwd: Path) -> None:
@@ -145,21 +141,19 @@ def detach(argv: Sequence[str | Path], *, cwd: Path) -> None:
     It is in no books: Ctrl-C does not end it, and nobody hears of its failure, nor of one to
     start it. Its work must be harmless to lose.
     """
+    freed = {name: value for name, value in os.environ.items() if name != guard.VARIABLE}
     calm = ("ionice", "-c", "3") if shutil.which("ionice") else ()
     with suppress(OSError):
         process = subprocess.Popen(
             (*calm, *map(str, argv)),
             cwd=cwd,
+            env=freed,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         _detached.append(process)
-
-
-def _end_with_parent() -> None:
-    _PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_all() -> None:
@@ -252,7 +246,6 @@ def _start(
     env: Mapping[str, str | None] | None = None,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
     stderr: IO[bytes] | int = subprocess.STDOUT,
-    preexec_fn: Callable[[], None] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start the child and see to it that it is gone when the stack is left."""
     if _closed.is_set():
@@ -262,12 +255,11 @@ def _start(
             process = subprocess.Popen(
                 words,
                 cwd=cwd,
-                env=_environment(env or {}),
+                env={**_environment(env or {}), **guard.environment()},
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=preexec_fn,
             )
         except OSError as error:
             raise _not_started(words, cwd, error) from error

@@ -13,8 +13,10 @@ def write_atomically(path: Path, content: bytes, mode: int | None = None) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     # no two threads of a host have one number
     scratch = path.with_name(f".{path.name}.{threading.get_native_id()}.slqb-new")
+    scratch.unlink(missing_ok=True)  # what a killed process with that number left
     try:
-        scratch.write_bytes(content)
+        with scratch.open("xb") as file:  # never through a link
+            file.write(content)
         if mode is not None:
             scratch.chmod(mode)
         scratch.replace(path)

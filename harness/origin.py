@@ -7,13 +7,17 @@ tree: 'debian:' release      the tarball of Debian's package linux-source-RELEAS
     | CHECKOUT               a git checkout: HEAD, with what is not committed yet
     | REPOSITORY '@' REV     any revision of a git repository, bare ones too
 
-Nothing is ever written at the source, not even git's index or a worktree entry: a
-directory is added through an index of ours, a revision is fetched as a shallow copy.
+Nothing is ever written at the source, not even git's index or a worktree entry, and nothing is
+started that its git configuration names: a directory is added through an index of ours, a
+revision is fetched as a shallow copy through a mirror (repository.py).
 """
 
 import hashlib
+import os
 import re
-from collections.abc import Collection
+import shutil
+import stat
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +26,18 @@ from pydantic import ConfigDict, ValidationError
 from harness import child
 from harness.errors import Outcome, TreeError, UserError
 from harness.file import write_atomically
+from harness.inside import first_link
 from harness.progress import Progress
+from harness.repository import Repository, find_layout, one_line, open_repository
 from harness.storable import Storable
-from harness.store import STRAYS, Store, discard
+from harness.store import Store, discard
 
 UPSTREAM_TAG = re.compile(r"v\d+\.\d+(\.\d+)*(-rc\d+)?$")
 VERSION_LINE = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)", re.M)
+GITLINK = re.compile(r"^160000 [^\t]*\t(.*)$", re.MULTILINE)
 KERNEL_PARTS = {"Makefile", "include", "init", "mm"}
+AS_OURS = ("--no-same-owner", "--no-same-permissions")
+"""Makes tar run by root do as it does for anybody else."""
 PACKED = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")
 """Makes `git add` stream everything into one pack instead of 80,000 loose files."""
 
@@ -81,6 +90,7 @@ class Tarball(Origin):
         try:
             count = self._unpack(scratch, progress)
             top = _top_of(scratch, self.path)
+            _refuse_special(top, self.path)
             index = store.folder / "tmp-index"
             commit = add_directory(store, top, index, progress, where=self.path, total=count)
             discard(laid_out(store, commit))
@@ -101,7 +111,7 @@ class Tarball(Origin):
             progress.step(count, None, "files")
 
         progress.stage(f"unpack {self.path.name}")
-        words = ("tar", "--extract", "--verbose", "--no-same-owner", "--file", self.path)
+        words = ("tar", "--extract", "--verbose", *AS_OURS, "--file", self.path)
         try:
             child.run(words, cwd=target, on_line=tell, outcome=Outcome.USAGE)
         except child.CommandError as error:
@@ -128,7 +138,11 @@ class Directory(Origin):
         _refuse_built(self.path)
         index = store.folder / "scan" / f"{_digest(self.path)}.index"
         index.parent.mkdir(exist_ok=True)
-        commit = add_directory(store, self.path, index, progress, where=self.path)
+        scratch = store.folder / "tmp-index"
+        if index.is_file():
+            shutil.copy2(index, scratch)  # git compares its time with those of the files
+        commit = add_directory(store, self.path, scratch, progress, where=self.path)
+        scratch.replace(index)
         return Snapshot(
             kind="dir",
             commit=commit,
@@ -145,16 +159,17 @@ class Checkout(Origin):
     revision: str | None = None
 
     def take(self, store: Store, progress: Progress) -> Snapshot:
-        commit = self._resolve()
-        names = self._git("ls-tree", "--name-only", commit).split()
-        makefile = self._git("show", f"{commit}:Makefile") if "Makefile" in names else ""
-        release_of(makefile, names, str(self.path))
-        if not store.has(commit):
-            self._fetch(store, commit, progress)
-        changed = () if self.revision else self._changed(store)
-        if changed:
-            return self._with_changes(store, commit, changed, progress)
-        upstream = self._upstream(commit)
+        if self.revision and find_layout(self.path) is None:
+            raise UserError(f"{self.path} is no git repository: it has no {self.revision!r}")
+        with open_repository(self.path, store) as repository:
+            commit = repository.resolve(self.revision or "HEAD")
+            if not store.has(commit):
+                self._fetch(repository, commit, progress)
+            if self.revision is None:
+                changes = repository.changes(self._ignored(store))
+                if changes.paths:
+                    return self._with_changes(repository, commit, changes.paths, progress)
+            upstream = _upstream(repository, commit)
         title = upstream or f"commit {commit[:12]} of {self.path.name}"
         return Snapshot(kind="git", commit=commit, title=title, upstream=upstream, home=self._home)
 
@@ -162,45 +177,19 @@ class Checkout(Origin):
     def _home(self) -> str:
         return "" if self.revision else _digest(self.path)[:8]
 
-    def _git(self, *argv: str, input: str | None = None) -> str:
-        """Ask the user's repository; optional locks off, or `status` would write its index."""
-        return child.run(
-            ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", *argv),
-            cwd=self.path,
-            env={**STRAYS, "LC_ALL": "C"},
-            only_stdout=True,
-            outcome=Outcome.TREE,
-        )
-
-    def _resolve(self) -> str:
-        name = self.revision or "HEAD"
-        try:
-            return self._git(
-                "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}"
-            ).strip()
-        except child.CommandError as error:
-            if error.outcome is not Outcome.TREE:
-                raise
-            why = error.tail.splitlines()[0] if error.tail else error.reason
-            if "not a git repository" in why:
-                raise UserError(f"{self.path} is no git repository: it has no {name!r}") from error
-            if "Needed a single revision" in why:
-                raise UserError(f"{self.path} has no revision {name!r}") from error
-            raise TreeError(f"{self.path}: {why}") from error
-
-    def _fetch(self, store: Store, commit: str, progress: Progress) -> None:
+    def _fetch(self, repository: Repository, commit: str, progress: Progress) -> None:
+        """Take a commit in, if it is one of a kernel."""
+        store, ref = repository.store, f"refs/bases/{commit}"
+        if not repository.promisor:  # which may lack what is to be looked at
+            release_at(repository.git, commit, str(self.path))
         progress.stage(f"copy {commit[:12]} from {self.path}")
-        words = ("fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head")
-        store.git(*words, self.path, f"+{commit}:refs/bases/{commit}", users_settings=True)
+        repository.fetch_into_store(commit, ref, progress)
         progress.done()
-
-    def _changed(self, store: Store) -> tuple[str, ...]:
-        """Paths that differ from HEAD, new ones too unless they are ignored."""
-        status = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
-        tracked = (entry[3:] for entry in self._git(*status).split("\0"))
-        others = self._git("ls-files", "--others", "-z", self._ignored(store)).split("\0")
-        untracked = (path for path in others if not path.endswith("/"))
-        return tuple(path for path in (*tracked, *untracked) if path)
+        try:
+            release_at(store.git, commit, str(self.path))
+        except TreeError:
+            store.git("update-ref", "-d", ref)
+            raise
 
     def _ignored(self, store: Store) -> str:
         """What to ignore: what git does, unless a rule of Debian's hides every new file."""
@@ -214,26 +203,46 @@ class Checkout(Origin):
         return f"--exclude-from={kept}"
 
     def _with_changes(
-        self, store: Store, commit: str, changed: Collection[str], progress: Progress
+        self, repository: Repository, commit: str, changed: Collection[str], progress: Progress
     ) -> Snapshot:
         progress.note(f"{self.path} has {len(changed)} uncommitted changes: taken as they are")
+        store = repository.store
         env = {"GIT_INDEX_FILE": str(store.folder / "tmp-index")}
         (store.folder / "tmp-index").unlink(missing_ok=True)
         store.git("read-tree", commit, env=env)
-        words = (f"--work-tree={self.path}", "update-index", "--add", "--remove", "-z", "--stdin")
-        store.git(*words, env=env, input="".join(f"{path}\0" for path in changed))
+        gone = [path for path in changed if not _is_content(self.path, path)]
+        there = [path for path in changed if path not in gone]
+        update = (*repository.passive(), f"--work-tree={self.path}", "update-index")
+        with one_line(self.path):
+            for words, paths in ((("--force-remove",), gone), (("--add", "--replace"), there)):
+                listed = "".join(f"{path}\0" for path in paths)
+                words = (*update, *words, "-z", "--stdin")
+                store.git(*words, env=env, input=listed, outcome=Outcome.TREE)
         tree = store.git("write-tree", env=env).strip()
         ours = store.commit(tree, "Uncommitted changes\n", [commit])
         store.keep(ours)
         title = f"commit {commit[:12]} of {self.path.name} with uncommitted changes"
         return Snapshot(kind="git", commit=ours, title=title, dirty=True, home=self._home)
 
-    def _upstream(self, commit: str) -> str | None:
-        """How upstream calls the commit, if a release contains it."""
-        words = ("for-each-ref", f"--contains={commit}", "--format=%(refname:short)", "refs/tags")
-        if not any(UPSTREAM_TAG.match(tag) for tag in self._git(*words).split()):
-            return None
-        return self._git("describe", "--tags", "--match=v[0-9]*", "--abbrev=12", commit).strip()
+
+def _is_content(top: Path, path: str) -> bool:
+    """Whether a path is a file or a link of the tree itself, not one behind a link."""
+    if first_link(top, Path(path).parent):
+        return False
+    try:
+        mode = (top / path).lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+
+def _upstream(repository: Repository, commit: str) -> str | None:
+    """How upstream calls the commit, if a release contains it."""
+    words = ("for-each-ref", f"--contains={commit}", "--format=%(refname:short)", "refs/tags")
+    if not any(UPSTREAM_TAG.match(tag) for tag in repository.git(*words).split()):
+        return None
+    said = repository.git("describe", "--tags", "--match=v[0-9]*", "--abbrev=12", commit)
+    return said.strip()
 
 
 def _refuse_built(path: Path) -> None:
@@ -275,11 +284,30 @@ def add_directory(
     progress.stage(f"import Linux {release}")
     words = (*PACKED, f"--work-tree={top}", "add", "--force", "--all", "--verbose", ".")
     store.git(*words, env=env, on_line=tell)
+    _refuse_repositories(store, env, where)
     tree = store.git("write-tree", env=env).strip()
     commit = store.commit(tree, f"Linux {release}\n")
     store.keep(commit)
     progress.done(f"{count} files" if count else "nothing new")
     return commit
+
+
+def _refuse_repositories(store: Store, env: Mapping[str, str | None], where: Path) -> None:
+    """git takes a repository inside a directory for one entry, without its files; and the next
+    `git add` with that index would start git in it, with its configuration."""
+    listed = store.git("ls-files", "--stage", env=env)
+    if found := GITLINK.search(listed):
+        raise TreeError(
+            f"{where}: {found[1]} is a git repository of its own, whose files would be left out;"
+            f" move {found[1]}/.git away, or give a clean copy"
+        )
+
+
+def release_at(git: Callable[..., str], commit: str, where: str) -> str:
+    """The release of a commit, asked with git's words; a TreeError when it is no kernel."""
+    names = git("ls-tree", "--name-only", commit).split()
+    makefile = git("cat-file", "blob", f"{commit}:Makefile") if "Makefile" in names else ""
+    return release_of(makefile, names, where)
 
 
 def release_of(makefile: str, names: Collection[str], where: str) -> str:
@@ -298,7 +326,25 @@ def _top_of(folder: Path, archive: Path) -> Path:
     inside = [path for path in folder.iterdir() if path.name != "pax_global_header"]
     if not inside:
         raise TreeError(f"{archive} is not a kernel tree: it is empty")
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+    alone = len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink()
+    return inside[0] if alone else folder
+
+
+def _refuse_special(folder: Path, archive: Path) -> None:
+    """A device, a pipe, a socket is no source; of a git directory the tree needs nothing."""
+    discard(folder / ".git")
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
+                    name = Path(entry.path).relative_to(folder)
+                    raise TreeError(
+                        f"{archive} is not a kernel tree: its {name} is neither a file nor a"
+                        " directory nor a link"
+                    )
 
 
 def _digest(*facts: object) -> str:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.author import NOBODY, Author
 from harness.child import CommandError, command_line
@@ -55,7 +56,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    files: dict[str, str]
+    files: dict[Annotated[str, Field(pattern=r"^[^/]+\.patch$")], str]
     change_id: str = ""
     runs: dict[str, str] = {}
     """Stored runs in the cover letter, with the tree that they tested."""
@@ -155,11 +156,10 @@ def refuse_foreign(folder: Path) -> None:
         raise UserError(f"--output {folder}: is not a directory")
     ours = manifest_of(folder).files
     for path in sorted(folder.iterdir()):
-        if path.name == MANIFEST:
-            continue
-        if path.name not in ours:
+        plain = path.is_file() and not path.is_symlink()
+        if not plain or path.name not in {MANIFEST, *ours}:
             raise UserError(f"--output {folder}: holds {path.name}, which slqb did not write")
-        if _digest(path.read_bytes()) != ours[path.name]:
+        if path.name != MANIFEST and _digest(path.read_bytes()) != ours[path.name]:
             raise UserError(f"--output {folder}: {path.name} was changed since slqb wrote it")
 
 

@@ -15,7 +15,8 @@ files = { "mm/slqb.c" = "mm/slqb.c.j2" }       new files, by the template that m
 hunks = ["build.toml", "slab.toml#cache flags"]     a whole file of hunks, or one of them
 parts, symbols                                 what of the files comes later: harness/stage.py
 
-Hunks are placed on what the patches before have left. The tree is only read.
+Hunks are placed on what the patches before have left. The tree is only read. A tree in which one
+of the files that the series reads or writes is a symbolic link, or lies behind one, is refused.
 """
 
 import re
@@ -29,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.errors import TreeError
 from harness.hunk import Hunk, HunkFile, Text, load_hunks, place_hunk
+from harness.inside import check_path
 from harness.letter import Letter
 from harness.probe import Capabilities, Has, probe
 from harness.stage import Stage, template_of
@@ -119,6 +121,7 @@ class Rendering:
     def read(self, path: str) -> Text | None:
         """A file as the patches so far have left it."""
         if path not in self.files:
+            check_path(self.source, path)
             place = self.source / path
             if not place.is_file():
                 return None
@@ -130,6 +133,7 @@ class Rendering:
         touched: dict[str, Text] = {}
         for where, template in patch.files.items():
             path = self.templates.path(where)
+            check_path(self.source, path)
             if (self.source / path).exists():
                 raise TreeError(f"the tree has SLQB already: {path} is there")
             self.whole[path] = self.templates.render(template)

@@ -7,6 +7,7 @@ processes ends it on Ctrl-C and knows a full disk. Nothing of the user's git set
 reaches it, or two people would get two different series.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from filelock import FileLock, Timeout
 from harness import child
 from harness.errors import Outcome
 from harness.file import write_atomically
+from harness.inside import remove_inside
 from harness.places import Places
 from harness.progress import Progress
 
@@ -33,21 +35,8 @@ HERMETIC: dict[str, str | None] = {
     "LC_ALL": "C",
     "TZ": "UTC",
 }
-STRAYS: dict[str, str | None] = dict.fromkeys(
-    (
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_NAMESPACE",
-        "GIT_PREFIX",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_CONFIG_COUNT",
-        "GIT_CEILING_DIRECTORIES",
-    )
-)
+KEPT = {"GIT_EXEC_PATH"}
+"""Variables that say where git itself is."""
 SETTINGS = {
     "core.abbrev": "12",
     "core.attributesFile": "/dev/null",
@@ -59,6 +48,14 @@ SETTINGS = {
 }
 # info/attributes beats the tree's own: bytes go in and out as they are.
 ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n*.[ch] diff=cpp\n"
+
+
+def strays() -> dict[str, str | None]:
+    """What to take out of git's environment: every variable of git's, wherever it comes from.
+
+    A hook that calls us has some, a shell may have others, and many of them change what git does.
+    """
+    return {name: None for name in os.environ if name.startswith("GIT_") and name not in KEPT}
 
 
 def identity(date: str, name: str = IDENTITY, email: str = EMAIL) -> dict[str, str | None]:
@@ -93,7 +90,7 @@ class Store:
         return child.run(
             words,
             cwd=self.folder,
-            env={**STRAYS, **settings, **(env or {})},
+            env={**strays(), **settings, **(env or {})},
             input=input,
             on_line=on_line,
             only_stdout=True,
@@ -181,7 +178,7 @@ def bring(store: Store, old: str, new: str, folder: Path) -> tuple[str, ...]:
     differ = dict(zip(told[1::2], told[::2], strict=False))
     for path, kind in differ.items():
         if kind == "D":
-            (folder / path).unlink(missing_ok=True)
+            remove_inside(folder, path)
     there = "".join(f"{path}\0" for path, kind in differ.items() if kind != "D")
     index = folder.with_name(f"tmp-{folder.name}.index")
     env = {"GIT_INDEX_FILE": str(index)}

@@ -24,11 +24,19 @@ from harness.debian import Package
 from harness.errors import HostError, UserError
 from harness.eviction import evict_later, lease_of
 from harness.file import write_atomically
-from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_of
+from harness.inside import LinkError
+from harness.origin import Checkout, Directory, Origin, Snapshot, Tarball, laid_out, release_at
 from harness.places import Places
 from harness.progress import Progress
+from harness.repository import is_bare
 from harness.storable import Storable
 from harness.store import Store, bring, check_out, discard, locked, open_store
+
+LEFT_BY_GIT = (
+    *("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/tmp_objdir-*"),
+    *("shallow.lock", "refs/bases/*.lock"),
+)
+"""What a killed import leaves in the store; nothing else than an import makes any of it."""
 
 
 class Tree(Storable):
@@ -86,12 +94,15 @@ def _located(spec: str, store: Store) -> Origin:
         return package
     path = Path(spec).expanduser().absolute()
     if spec and path.is_dir():
-        return Checkout(path) if (path / ".git").exists() else Directory(path)
+        if (path / ".git").exists():
+            return Checkout(path)
+        return Checkout(path, "HEAD") if is_bare(path) else Directory(path)
     if path.is_file():
         return Tarball(path)
-    where, at, revision = spec.rpartition("@")
-    if at and revision and Path(where).expanduser().is_dir():
-        return Checkout(Path(where).expanduser().absolute(), revision)
+    for at in (found.start() for found in re.finditer("@", spec)):
+        where, revision = Path(spec[:at]).expanduser(), spec[at + 1 :]
+        if at and revision and where.is_dir():  # a revision may have more of them: main@{1}
+            return Checkout(where.absolute(), revision)
     raise UserError(
         f"no tree {spec!r}: give a directory, a tarball, REPOSITORY@REVISION,"
         " debian:6.1, or a name from `slqb tree list`"
@@ -172,7 +183,11 @@ def _follow(store: Store, snapshot: Snapshot, places: Places, progress: Progress
     record.unlink(missing_ok=True)
     if before:
         progress.stage(f"update {name}")
-        changed = bring(store, before, snapshot.commit, place)
+        try:
+            changed = bring(store, before, snapshot.commit, place)
+        except LinkError:  # somebody has put one there: it is all laid out anew
+            discard(place)
+            return name
         progress.done(f"{len(changed)} files changed since the last time")
     else:
         discard(place)
@@ -184,15 +199,19 @@ def _name(store: Store, snapshot: Snapshot) -> str:
 
 
 def _release(store: Store, snapshot: Snapshot) -> str:
-    names = store.git("ls-tree", "--name-only", snapshot.commit).split()
-    makefile = store.git("show", f"{snapshot.commit}:Makefile") if "Makefile" in names else ""
-    return release_of(makefile, names, snapshot.title)
+    return release_at(store.git, snapshot.commit, snapshot.title)
 
 
 def _sweep(store: Store) -> None:
     """Remove what a killed process left; the lock says that nobody works on it."""
     for path in store.folder.glob("tmp-*"):
-        trash.throw(path, store.folder.parent)
-    for pattern in ("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/tmp_objdir-*"):
+        path.unlink() if path.is_symlink() else trash.throw(path, store.folder.parent)
+    for path in store.folder.glob("scan/*.lock"):
+        path.unlink()
+    for pattern in LEFT_BY_GIT:
         for path in store.path.glob(pattern):
-            path.unlink() if path.is_file() else discard(path)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    discard(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -7,7 +7,8 @@ worktrees/NAME-LABEL.lock    one render at a time
 
 Only files whose content differs are written, so that make compiles only what changed; files
 that left the templates are taken away or become the tree's own again. A tree that follows the
-sources somebody works on is followed in the same way. A planted fault (`mutations`) goes into
+sources somebody works on is followed in the same way. No write follows a symbolic link (inside.py).
+A planted fault (`mutations`) goes into
 a worktree of its own label and never into the commits.
 """
 
@@ -25,6 +26,7 @@ from harness import child
 from harness.errors import HostError, Outcome, TreeError
 from harness.file import write_atomically
 from harness.hunk import Text
+from harness.inside import LinkError, check_path, remove_inside, write_inside
 from harness.places import Places
 from harness.posting import commit_series, mode_of
 from harness.progress import Progress, SilentProgress
@@ -158,8 +160,9 @@ def _patched(files: Mapping[str, Text], patch: Path, base: Path) -> dict[str, Te
     names = re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.MULTILINE)
     with TemporaryDirectory(prefix="slqb-plant-") as scratch:
         for name in names:
+            check_path(base, name)
             old = content(files[name]) if name in files else (base / name).read_bytes()
-            write_atomically(Path(scratch, name), old)
+            write_inside(Path(scratch), name, old, mode_of(base / name))
         words = ("patch", "--strip=1", "--fuzz=0", "--batch", "--input", patch.absolute())
         child.run(words, cwd=Path(scratch), outcome=Outcome.TREE)
         return {name: _reread(files.get(name), Path(scratch, name)) for name in names}
@@ -172,7 +175,23 @@ def _reread(text: Text | None, path: Path) -> Text:
 def _lay(
     tree: Tree, base: Path, source: Path, files: Mapping[str, Text], progress: Progress
 ) -> None:
-    """Make the worktree hold these files; cut off anywhere, the next render mends it."""
+    """Make the worktree hold these files, and nothing outside of it.
+
+    A link that somebody has put into the worktree is not followed: it is all laid anew.
+    """
+    for path in files:
+        check_path(base, path)
+    try:
+        _lay_over(tree, base, source, files, progress)
+    except LinkError:
+        discard(source)
+        _lay_over(tree, base, source, files, progress)
+
+
+def _lay_over(
+    tree: Tree, base: Path, source: Path, files: Mapping[str, Text], progress: Progress
+) -> None:
+    """Change what is there; cut off anywhere, the next render mends it."""
     store, state = Store(tree.git.parent), _recall(source)
     now = None if tree.name.endswith(tree.base[:8]) else tree.base
     if not source.is_dir() or (now and not state.base):
@@ -188,23 +207,17 @@ def _lay(
     if left := set(state.files) - set(files):
         _remember(source, {*state.files, *files}, now)
         for path in left:
-            _restore(source / path, base / path)
+            _restore(source, path, base / path)
     _remember(source, files, now)
     for path, text in files.items():
-        _write(source / path, content(text), mode_of(base / path))
+        write_inside(source, path, content(text), mode_of(base / path))
 
 
-def _restore(path: Path, original: Path) -> None:
+def _restore(source: Path, path: str, original: Path) -> None:
     if original.is_file():
-        _write(path, original.read_bytes(), mode_of(original))
+        write_inside(source, path, original.read_bytes(), mode_of(original))
     else:
-        path.unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Write what differs, and nothing else."""
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data, mode)
+        remove_inside(source, path)
 
 
 def _beside(source: Path, ending: str) -> Path:

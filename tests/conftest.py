@@ -23,7 +23,7 @@ from harness.arch import load_arch
 from harness.kbuild import Kbuild
 from harness.places import Places
 from harness.progress import SilentProgress
-from harness.store import HERMETIC, STRAYS, identity
+from harness.store import HERMETIC, identity, strays
 from harness.toolchain import Toolchain
 from harness.tree import Tree, open_tree
 
@@ -179,7 +179,7 @@ def sealed(home: Path) -> dict[str, str]:
 
 def git(folder: Path, *words: str) -> str:
     """Git as some user runs it, with nobody's settings."""
-    env = {**STRAYS, **HERMETIC, **identity("2021-01-01T00:00:00+00:00")}
+    env = {**strays(), **HERMETIC, **identity("2021-01-01T00:00:00+00:00")}
     return child.run(("git", *words), cwd=folder, env=env).strip()
 
 

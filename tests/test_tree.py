@@ -335,8 +335,15 @@ def test_an_empty_tarball_and_one_of_something_else(places: Places, tmp_path: Pa
 def test_what_a_killed_import_left_is_swept_away(toy_tree: Path, places: Places) -> None:
     left = places.folder("trees", "tmp-unpack")
     (left / "half").write_text("a tree")
-    take(toy_tree, places)
+    tree = take(toy_tree, places)
     assert not left.exists()
+    locks = [next(places.trees.glob("scan/*.index")).with_suffix(".index.lock")]
+    locks += [tree.git / "shallow.lock", tree.git / f"refs/bases/{tree.base}.lock"]
+    for lock in locks:
+        lock.touch()
+    (toy_tree / "mm/more.c").write_text("int more;\n")
+    take(toy_tree, places)
+    assert not any(lock.exists() for lock in locks)
 
 
 def test_releases_of_old_and_new_makefiles() -> None:
