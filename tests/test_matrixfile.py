@@ -235,7 +235,7 @@ def test_cells_beside_the_lists_come_last_and_share_a_kernel(tmp_path: Path) -> 
         (("--config", "lean"), {"slqb-lean-uma", "slqb-lean-2n"}),
         (("--topology", "2n"), {"slqb-lean-2n", "slqb-debug-2n"}),
     ],
-    ids=str,
+    ids=["kasan", "lean", "2n"],
 )
 def test_an_option_leaves_of_the_cells_beside_the_lists_those_it_names(
     words: tuple[str, str], left: set[str], tmp_path: Path
