@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Slabs made of the page allocator's reserves, which are for those who free memory.
+ * Allocations while no memory is left: from the page allocator's reserves, which are for those who
+ * free memory, and such as must not fail or must not sleep.
  */
 #define pr_fmt(fmt) fmt
 
 #include <linux/gfp.h>
+#include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/kfence.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -15,6 +18,7 @@
 #define ENTITLED (__GFP_MEMALLOC | __GFP_NOWARN)
 #define SIZE 512
 #define BESIDE 64
+#define REQUESTS 16U
 /* A page that somebody frees meanwhile becomes a slab of objects that are not meant. */
 #define ASIDE (8 * PAGE_SIZE / SIZE)
 
@@ -97,7 +101,115 @@ out:
 	kvfree(aside);
 }
 
+/* Allocations by a thread while no memory is free, and whether they came back before it was again. */
+struct request {
+	struct kmem_cache *cache;
+	void *objects[REQUESTS];
+	unsigned int got;
+	bool irqs_kept;			/* interrupts were still off after each allocation */
+	struct completion answered;
+};
+
+static void request_nofail(struct st_worker *worker)
+{
+	struct request *request = worker->data;
+
+	for (request->got = 0; request->got < REQUESTS; request->got++) {
+		void *object = kmem_cache_alloc(request->cache, GFP_NOFS | __GFP_NOFAIL);
+
+		if (!object)
+			break;
+		request->objects[request->got] = object;
+	}
+	complete(&request->answered);
+}
+
+static void request_atomic(struct st_worker *worker)
+{
+	struct request *request = worker->data;
+
+	request->irqs_kept = true;
+	for (request->got = 0; request->got < REQUESTS && request->irqs_kept;) {
+		unsigned long flags;
+		void *object;
+
+		local_irq_save(flags);
+		object = kmem_cache_alloc(request->cache, ORDINARY);
+		request->irqs_kept = irqs_disabled();
+		local_irq_restore(flags);
+		if (!object)
+			break;
+		request->objects[request->got++] = object;
+	}
+	complete(&request->answered);
+}
+
+/* Run @work while all memory is taken. True if it ended by itself, within three seconds. */
+static bool answered_without_memory(struct st *t, struct request *request, st_work_fn *work)
+{
+	struct st_team *team;
+	LIST_HEAD(pages);
+	bool answered;
+
+	init_completion(&request->answered);
+	request->cache = kmem_cache_create("slabtest_request", PAGE_SIZE, 0, ST_OWN, NULL);
+	if (!st_check(t, request->cache, "no cache"))
+		return false;
+	st_hoard(&pages, 0);
+	team = st_team_start(t, cpumask_of(cpumask_first(cpu_online_mask)), true, work, request);
+	answered = team && wait_for_completion_timeout(&request->answered, 3 * HZ);
+	st_give_back(&pages);
+	if (team)
+		st_team_wait(team);
+	return answered;
+}
+
+static void request_close(struct request *request)
+{
+	unsigned int i;
+
+	for (i = 0; i < request->got; i++)
+		kmem_cache_free(request->cache, request->objects[i]);
+	kmem_cache_destroy(request->cache);
+	kfree(request);
+}
+
+/*
+ * Guards: an allocation that must not fail is served from the reserves of the page allocator when no
+ * other memory is left, instead of waiting until somebody frees some.
+ */
+static void reserve_nofail(struct st *t)
+{
+	struct request *request = kzalloc(sizeof(*request), GFP_KERNEL);
+
+	if (!st_check(t, request, "no memory"))
+		return;
+	if (st_check(t, answered_without_memory(t, request, request_nofail),
+		     "__GFP_NOFAIL waits for memory to be freed"))
+		st_check(t, request->got == REQUESTS, "__GFP_NOFAIL: %u of %u objects",
+			 request->got, REQUESTS);
+	request_close(request);
+}
+
+/*
+ * Guards: an allocation that must not sleep fails at once when no memory is left, and leaves
+ * interrupts off if they were.
+ */
+static void reserve_atomic(struct st *t)
+{
+	struct request *request = kzalloc(sizeof(*request), GFP_KERNEL);
+
+	if (!st_check(t, request, "no memory"))
+		return;
+	if (st_check(t, answered_without_memory(t, request, request_atomic),
+		     "GFP_NOWAIT waits for memory to be freed"))
+		st_check(t, request->irqs_kept, "GFP_NOWAIT enabled interrupts");
+	request_close(request);
+}
+
 const struct st_case reserve_cases[] = {
 	{ "reserve_entitled", reserve_entitled, SHAPED },
+	{ "reserve_nofail", reserve_nofail },
+	{ "reserve_atomic", reserve_atomic },
 	{ }
 };
