@@ -168,7 +168,7 @@ static long settled_pages(const struct check *check, bool trims, long enough)
 
 static unsigned int rounds_of(const struct check *check)
 {
-	return check->words->soak ? 1000 : check->words->brief ? 5 : 50;
+	return check->words->soak ? 1000 : check->words->brief ? 5 : 40;
 }
 
 /*
@@ -194,7 +194,7 @@ void check_offline_load(struct check *check)
 	start = seconds_now();
 	for (unsigned int round = 0; round < rounds && !check->failures; round++) {
 		turn(check, movable[(check->words->seed + round) % count]);
-		if (round % 50 == 49)
+		if (round % 40 == 39)
 			check_note(check, "%u of %u rounds", round + 1, rounds);
 	}
 	check_note(check, "%.0f ms a round", (seconds_now() - start) * 1000 / rounds);

@@ -110,8 +110,9 @@ static void order_hot(struct st *t)
 {
 	struct heat heat = { .tried = 0 };
 
-	if (IS_ENABLED(CONFIG_SLOB) || IS_ENABLED(CONFIG_KASAN_GENERIC)) {
-		t->skip = "SLOB takes the first that fits, KASAN keeps freed objects for a while";
+	if (IS_ENABLED(CONFIG_SLOB) || IS_ENABLED(CONFIG_KASAN_GENERIC) ||
+	    IS_ENABLED(CONFIG_SLQB_DEBUG_ON) || IS_ENABLED(CONFIG_SLUB_DEBUG_ON)) {
+		t->skip = "SLOB takes the first that fits, KASAN keeps freed objects for a while, watched caches have no queues";
 		return;
 	}
 	heat.cache = kmem_cache_create("slabtest_hot", SIZE, 0, ST_OWN, NULL);
