@@ -232,7 +232,7 @@ static void some_process(void)
 
 static void kernel_work(struct check *check)
 {
-	unsigned int turns = check->words->brief ? 60 : 100;
+	unsigned int turns = check->words->brief ? 40 : 60;
 
 	for (unsigned int turn = 0; turn < turns; turn++) {
 		some_names(turn);

@@ -121,6 +121,7 @@ bool slqb_promises(struct check *check);
 bool trim_promised(struct check *check);
 unsigned int trim_patience_ms(const struct check *check);
 void trim_wait(struct check *check);
+void trim_hurry(bool hurry);
 void check_trim_returns(struct check *check);
 void check_trim_period(struct check *check);
 void check_trim_sleeps(struct check *check);

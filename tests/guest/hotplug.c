@@ -128,9 +128,11 @@ void check_offline_trim(struct check *check)
 	cpu = movable[check->words->seed % count];
 	if (module_order("hold 20000") || module_order("release_on %u", cpu))
 		check_fail(check, "objects were not to be had or freed on CPU %u", cpu);
+	trim_hurry(true);
 	toggle(check, cpu, false);
 	trim_wait(check);
 	toggle(check, cpu, true);
+	trim_hurry(false);
 }
 
 /*
@@ -158,17 +160,21 @@ static long settled_pages(const struct check *check, bool trims, long enough)
 	unsigned int limit = trims ? trim_patience_ms(check) : 0;
 	long pages = module_state("slab_pages");
 
+	if (trims)
+		trim_hurry(true);
 	for (unsigned int waited = 0; pages > enough && waited < limit; waited += 100) {
 		cpus_visit();
 		sleep_ms(100);
 		pages = module_state("slab_pages");
 	}
+	if (trims)
+		trim_hurry(false);
 	return pages;
 }
 
 static unsigned int rounds_of(const struct check *check)
 {
-	return check->words->soak ? 1000 : check->words->brief ? 5 : 40;
+	return check->words->soak ? 1000 : check->words->brief ? 5 : 50;
 }
 
 /*
@@ -194,7 +200,7 @@ void check_offline_load(struct check *check)
 	start = seconds_now();
 	for (unsigned int round = 0; round < rounds && !check->failures; round++) {
 		turn(check, movable[(check->words->seed + round) % count]);
-		if (round % 40 == 39)
+		if (round % 50 == 49)
 			check_note(check, "%u of %u rounds", round + 1, rounds);
 	}
 	check_note(check, "%.0f ms a round", (seconds_now() - start) * 1000 / rounds);

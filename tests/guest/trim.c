@@ -83,6 +83,20 @@ void trim_wait(struct check *check)
 
 static const char period_path[] = "/sys/module/slqb/parameters/trim_ms";
 
+/* Passes follow each other closely while a check waits for some; then as before. */
+void trim_hurry(bool hurry)
+{
+	static long before = -1;
+	char text[24] = "200";
+
+	if (hurry)
+		before = text_number(period_path);
+	else
+		snprintf(text, sizeof(text), "%ld", before);
+	if (before >= 0)
+		text_write(period_path, text);
+}
+
 /*
  * Guards: a few trim periods after the last use the slabs of free objects are gone, whoever owns them
  * and wherever the objects wait: with the CPU that has freed them, on their way, or with a node.
@@ -97,12 +111,18 @@ void check_trim_returns(struct check *check)
 	cpus_online(online);
 	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
 		last = online[cpu] ? cpu : last;
+	/* Once in the period that the kernel was booted with. */
+	if (module_order("hold 20000") || module_order("release"))
+		check_fail(check, "objects are not to be had");
+	trim_wait(check);
 	move_to(0);
 	if (module_order("hold 4000") || module_order("spread 1500") || module_order("keep 2000") ||
 	    module_order("release_on %u", last))
 		check_fail(check, "objects are not to be had");
 	move_to(-1);
+	trim_hurry(true);
 	trim_wait(check);
+	trim_hurry(false);
 }
 
 /* Whether the slabs of objects that are freed now go away within so many milliseconds. */
@@ -343,6 +363,7 @@ void check_queue_bound(struct check *check)
 	freebatch = line.batch;
 	put_marks(64, 16);
 	slabinfo_find(held_cache, &line);
+	check_note(check, "bound %lu", 2 * (cpus + nodes) * (line.limit + line.batch));
 	text_write(period_path, "0");
 	move_to(0);
 	each_way(check, 2 * (cpus + nodes) * (line.limit + line.batch), nodes, last);
@@ -350,7 +371,6 @@ void check_queue_bound(struct check *check)
 	snprintf(text, sizeof(text), "%ld", period);
 	text_write(period_path, text);
 	put_marks(hiwater, freebatch);
-	check_note(check, "bound %lu", 2 * (cpus + nodes) * (line.limit + line.batch));
 }
 
 /* CPUs that are to be left alone; how many. */

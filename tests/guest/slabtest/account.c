@@ -14,7 +14,8 @@
 
 /* So large that a slab holds few of them, whatever a page is. */
 #define SIZE (PAGE_SIZE / 4)
-#define COUNT 1000
+/* More than queues keep: SLQB up to a mebibyte on each CPU. */
+#define COUNT (1000 + (2 << 20) / SIZE)
 
 /* Objects of one cache, and how many pages they take. */
 struct lot {

@@ -11,6 +11,7 @@
 #include <linux/kfence.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 
 #include "slabtest.h"
 
@@ -107,14 +108,49 @@ struct request {
 	void *objects[REQUESTS];
 	unsigned int got;
 	bool irqs_kept;			/* interrupts were still off after each allocation */
+	struct mutex lock;		/* protects the next two */
+	bool over;			/* the memory was given back */
+	struct list_head pages;		/* all memory there was */
 	struct completion answered;
 };
+
+static void take_all(struct request *request)
+{
+	mutex_lock(&request->lock);
+	if (!request->over)
+		st_hoard(&request->pages, 0);
+	mutex_unlock(&request->lock);
+}
+
+static void give_all(struct request *request)
+{
+	mutex_lock(&request->lock);
+	request->over = true;
+	st_give_back(&request->pages);
+	mutex_unlock(&request->lock);
+}
+
+/*
+ * Take all memory, also what the allocator gives back from its queues when an allocation finds none,
+ * and what was freed while the thread was made.
+ */
+static void leave_nothing(struct request *request)
+{
+	void *object;
+
+	take_all(request);
+	object = kmem_cache_alloc(request->cache, GFP_NOFS | __GFP_NOFAIL);
+	if (object)
+		request->objects[request->got++] = object;
+	take_all(request);
+}
 
 static void request_nofail(struct st_worker *worker)
 {
 	struct request *request = worker->data;
 
-	for (request->got = 0; request->got < REQUESTS; request->got++) {
+	leave_nothing(request);
+	for (; request->got < REQUESTS; request->got++) {
 		void *object = kmem_cache_alloc(request->cache, GFP_NOFS | __GFP_NOFAIL);
 
 		if (!object)
@@ -128,8 +164,9 @@ static void request_atomic(struct st_worker *worker)
 {
 	struct request *request = worker->data;
 
+	leave_nothing(request);
 	request->irqs_kept = true;
-	for (request->got = 0; request->got < REQUESTS && request->irqs_kept;) {
+	while (request->got < REQUESTS && request->irqs_kept) {
 		unsigned long flags;
 		void *object;
 
@@ -148,17 +185,17 @@ static void request_atomic(struct st_worker *worker)
 static bool answered_without_memory(struct st *t, struct request *request, st_work_fn *work)
 {
 	struct st_team *team;
-	LIST_HEAD(pages);
 	bool answered;
 
+	INIT_LIST_HEAD(&request->pages);
+	mutex_init(&request->lock);
 	init_completion(&request->answered);
 	request->cache = kmem_cache_create("slabtest_request", PAGE_SIZE, 0, ST_OWN, NULL);
 	if (!st_check(t, request->cache, "no cache"))
 		return false;
-	st_hoard(&pages, 0);
 	team = st_team_start(t, cpumask_of(cpumask_first(cpu_online_mask)), true, work, request);
 	answered = team && wait_for_completion_timeout(&request->answered, 3 * HZ);
-	st_give_back(&pages);
+	give_all(request);
 	if (team)
 		st_team_wait(team);
 	return answered;
