@@ -304,7 +304,7 @@ static void kept_give(struct st_worker *worker)
 static void context_kept(struct st *t)
 {
 	unsigned int first = cpumask_first(cpu_online_mask), last = cpumask_last(cpu_online_mask);
-	struct kept kept = { .count = max(st_scale(t, 1500), 1500U) };
+	struct kept kept = { .count = max(st_scale(t, 2500), 2500U) };
 
 	kept.cache = kmem_cache_create("slabtest_kept", 1024, 0, ST_OWN, NULL);
 	kept.objects = kvcalloc(kept.count, sizeof(*kept.objects), GFP_KERNEL);

@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 
 #include "slabtest.h"
 
@@ -19,7 +20,8 @@
 #define ENTITLED (__GFP_MEMALLOC | __GFP_NOWARN)
 #define SIZE 512
 #define BESIDE 64
-#define REQUESTS 16U
+/* A quarter of what is kept back on a machine of 512 MiB. */
+#define REQUESTS (700U * SZ_1K / (unsigned int)PAGE_SIZE)
 /* A page that somebody frees meanwhile becomes a slab of objects that are not meant. */
 #define ASIDE (8 * PAGE_SIZE / SIZE)
 
