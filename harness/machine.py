@@ -40,6 +40,8 @@ class Machine(catalogue.Entry):
     """Whether qemu/plugins/irqsoff.c knows how its CPU disables interrupts."""
     model: str
     """QEMU's -machine."""
+    low_memory: str = ""
+    """What is added to the model for so many `{mib}` of memory below 4 GiB, the rest above."""
     arguments: tuple[str, ...] = ()
     """What else QEMU is told."""
     flat_model: Mapping[str, str] = {}
@@ -154,6 +156,8 @@ def _machine_arguments(machine: Machine, topology: Topology, accelerator: str) -
     quicker = machine.flat_model if topology.flat else {}
     kind = accelerator.split(",")[0]
     model = quicker.get(kind, machine.model)
+    if topology.low_mib and machine.low_memory:
+        model += "," + machine.low_memory.format(mib=topology.low_mib)
     accel = f"tcg,thread={machine.threads}" if accelerator == "tcg" else accelerator
     return ("-machine", model, "-accel", accel, "-cpu", machine.cpu[kind], *machine.arguments)
 

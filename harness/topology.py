@@ -56,6 +56,8 @@ class Topology(catalogue.Entry):
 
     nodes: tuple[Node, ...] = Field(min_length=1)
     distances: tuple[tuple[Distance, ...], ...] = ()
+    low_mib: int = Field(default=0, ge=0)
+    """How much memory lies below 4 GiB on machines that can put the rest above; 0 is all of it."""
 
     @model_validator(mode="after")
     def _fits(self) -> "Topology":
@@ -197,6 +199,8 @@ def _faults(topology: Topology) -> Iterator[str]:
         yield "no node has memory"
     if topology.flat and (topology.plugged_mib or topology.grows):
         yield "parts can be plugged where there are several nodes"
+    if topology.low_mib and (topology.flat or topology.low_mib >= topology.memory_mib):
+        yield "low_mib is for several nodes, and less than their memory"
     for number, node in enumerate(topology.nodes):
         if not (node.begins or node.spare_cpus or node.spare_mib):
             yield f"node {number} has neither CPUs nor memory"

@@ -101,6 +101,13 @@ def test_tcg_runs_every_cpu_in_a_thread() -> None:
     assert "-accel kvm -cpu host" in command(accelerator="kvm")
 
 
+def test_memory_is_put_above_4_gib_where_the_machine_can() -> None:
+    assert load_topology("cpuless").low_mib == 256
+    assert f"-machine {X86.model},max-ram-below-4g=256M " in command("cpuless")
+    assert "max-ram-below-4g" not in command("2n")
+    assert "max-ram-below-4g" not in command("cpuless", machine=load_machine("ppc64le"))
+
+
 def test_microvm_is_for_one_node_under_kvm() -> None:
     assert "-machine microvm" in command("uma", "kvm")
     assert "-machine q35" in command("2n", "kvm")  # microvm ignores -numa

@@ -182,6 +182,7 @@ def test_a_shape_says_all_there_is(count: int, data: st.DataObject) -> None:
         (("[10, 20]", "[20, 20]"), "distance 0-0 is 20; 10 is for a node to itself"),
         (("[10, 20]", "[10, 300]"), "distances.0.1: Input should be less"),
         (("distances =", "# "), "2 nodes need distances"),
+        (("nodes =", "low_mib = 192\nnodes ="), "low_mib is for several nodes, and less than"),
     ],
 )
 def test_a_bad_record_is_one_line_that_names_it(

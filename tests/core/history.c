@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Random histories: a machine, some tasks on it, whatever they come upon, and the end */
 #include <linux/jiffies.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -11,6 +12,7 @@
 
 static unsigned int tasks_left;
 static unsigned int operations;
+static bool policies_drawn;
 
 static unsigned int some_gfp(bool atomic)
 {
@@ -286,8 +288,26 @@ static void draw_manners(void)
 	core_trim_period(periods[one_of(ARRAY_SIZE(periods))]);
 }
 
+/*
+ * In some histories tasks say which nodes their memory is to come from: one or more, with memory or
+ * without. The others draw what they drew before there was this.
+ */
+static void draw_policy(struct fiber *f, struct mempolicy *policy)
+{
+	*policy = (struct mempolicy){ .last = -1 };
+	if (!policies_drawn || one_of(2))
+		return;
+	for (int node = 0; node < machine.nr_nodes; node++) {
+		if (one_of(2))
+			node_set(node, policy->nodes);
+	}
+	node_set((int)one_of(machine.nr_nodes), policy->nodes);
+	f->mempolicy = policy;
+}
+
 static void phase(bool hotplug)
 {
+	static struct mempolicy policies[MOST_TASKS];
 	static const char *const names[MOST_TASKS] = { "ann", "bob", "cat", "dan" };
 
 	tasks_left = 1 + one_of(MOST_TASKS);
@@ -298,6 +318,7 @@ static void phase(bool hotplug)
 
 		f->pinned = !hotplug && !one_of(3);
 		f->forbidden = one_of(6) ? 0 : 1 + (int)one_of(machine.nr_nodes);
+		draw_policy(f, &policies[i]);
 	}
 	wait_until(tasks_over, NULL, "the tasks to end");
 	world_check();
@@ -313,6 +334,7 @@ void history(uint64_t seed)
 	world_boot(seed, &topology);
 	draw_manners();
 	hotplug = one_of(2);
+	policies_drawn = seed % 8 == 7;
 	for (unsigned int i = 0; i < 3; i++)
 		create();
 	for (unsigned int i = 0; i < PHASES; i++)

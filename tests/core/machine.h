@@ -59,6 +59,7 @@ struct fiber {
 	struct lock *held[MOST_HELD];
 	bool hotplug_read;
 	int forbidden;			/* 1 + a node that its cpuset does not have */
+	struct mempolicy *mempolicy;	/* NULL: its memory comes from where it runs */
 	struct reclaim_state *reclaim_state;
 };
 

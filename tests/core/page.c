@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Nodes, their pages, and the page allocator. Free pages may not be touched */
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
 
@@ -218,9 +219,24 @@ struct page *__alloc_pages_node(int node, gfp_t gfp, unsigned int order)
 	return try_nodes(node, gfp, order);
 }
 
+/* The node that comes next by the task's policy, if that has one. */
+static int policy_node(struct mempolicy *policy)
+{
+	int node = next_node(policy->last, policy->nodes);
+
+	if (node == MAX_NUMNODES)
+		node = first_node(policy->nodes);
+	policy->last = node;
+	return node;
+}
+
 struct page *alloc_pages(gfp_t gfp, unsigned int order)
 {
-	return __alloc_pages_node(numa_node_id(), gfp, order);
+	int node = numa_node_id();
+
+	if (in_task() && this_fiber->mempolicy && !(gfp & __GFP_THISNODE))
+		node = policy_node(this_fiber->mempolicy);
+	return __alloc_pages_node(node, gfp, order);
 }
 
 void __free_pages(struct page *page, unsigned int order)

@@ -161,6 +161,8 @@ static int promised_node(int node)
 		return -1;
 	if (node != NUMA_NO_NODE)
 		return core_home_of_node(node);
+	if (this_fiber->mempolicy)
+		return -1;
 	if (this_fiber->pinned || this_fiber->irqs_off)
 		return core_home_of_cpu(this_fiber->cpu);
 	return -1;

@@ -75,6 +75,7 @@ char *text_read_all(const char *path);
 int text_write(const char *path, const char *value);
 long text_number(const char *path);
 bool cmdline_has(const char *word);
+bool cmdline_names(const char *name);
 long meminfo_kib(const char *path, const char *field);
 unsigned int list_parse(const char *list, bool *member, unsigned int size);
 unsigned int list_read(const char *path, bool *member, unsigned int size);
@@ -111,6 +112,7 @@ void check_slabinfo_format(struct check *check);
 void check_slabinfo_sum(struct check *check);
 void check_slabinfo_held(struct check *check);
 void check_slabinfo_exact(struct check *check);
+void check_slabinfo_order(struct check *check);
 
 /* counters.c, sysfs.c, trim.c, hotplug.c, memory.c, pressure.c, memcg.c, failslab.c, churn.c */
 void check_node_counters(struct check *check);
@@ -121,6 +123,7 @@ bool slqb_promises(struct check *check);
 bool trim_promised(struct check *check);
 unsigned int trim_patience_ms(const struct check *check);
 void trim_wait(struct check *check);
+void trim_hurry(bool hurry);
 void check_trim_returns(struct check *check);
 void check_trim_period(struct check *check);
 void check_trim_sleeps(struct check *check);
@@ -139,6 +142,7 @@ void check_plug_cpu(struct check *check);
 void check_plug_memory(struct check *check);
 void check_oom(struct check *check);
 void check_memcg_charge(struct check *check);
+void check_memcg_bulk(struct check *check);
 void check_failslab(struct check *check);
 void check_failslab_filter(struct check *check);
 void check_churn(struct check *check);
@@ -170,6 +174,7 @@ void bounds_tell(void);
 void check_slabinfo_bytes(struct check *check);
 
 /* marks.c, stats.c, slqbinfo.c */
+void put_marks(long hiwater, long freebatch);
 void check_sysfs_marks(struct check *check);
 void check_sysfs_freebatch(struct check *check);
 void check_sysfs_shrink(struct check *check);
@@ -201,6 +206,12 @@ void check_tracepoints(struct check *check);
 void check_merge(struct check *check);
 void check_unreclaimable(struct check *check);
 void check_memcg_selftest(struct check *check);
+
+/* census.c: all that there is; policy.c: where tasks want it */
+void check_kernel_returns(struct check *check);
+void check_cycle_leaves(struct check *check);
+void check_policy_obeyed(struct check *check);
+void check_cpuset_obeyed(struct check *check);
 
 /* users.c: who has the objects */
 bool users_shown(const char *cache);

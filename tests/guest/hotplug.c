@@ -128,9 +128,11 @@ void check_offline_trim(struct check *check)
 	cpu = movable[check->words->seed % count];
 	if (module_order("hold 20000") || module_order("release_on %u", cpu))
 		check_fail(check, "objects were not to be had or freed on CPU %u", cpu);
+	trim_hurry(true);
 	toggle(check, cpu, false);
 	trim_wait(check);
 	toggle(check, cpu, true);
+	trim_hurry(false);
 }
 
 /*
@@ -158,11 +160,15 @@ static long settled_pages(const struct check *check, bool trims, long enough)
 	unsigned int limit = trims ? trim_patience_ms(check) : 0;
 	long pages = module_state("slab_pages");
 
+	if (trims)
+		trim_hurry(true);
 	for (unsigned int waited = 0; pages > enough && waited < limit; waited += 100) {
 		cpus_visit();
 		sleep_ms(100);
 		pages = module_state("slab_pages");
 	}
+	if (trims)
+		trim_hurry(false);
 	return pages;
 }
 

@@ -251,3 +251,41 @@ void check_slabinfo_exact(struct check *check)
 	module_order("release");
 	expect_active(check, "all freed");
 }
+
+/* The order by SLQB's rule: a quarter of a slab may be wasted, then twice the size is tried once. */
+static unsigned int order_by_rule(unsigned long size)
+{
+	unsigned long page = sysconf(_SC_PAGESIZE);
+	unsigned int least = 0;
+
+	while (size > page << least)
+		least++;
+	for (unsigned int order = least; order <= 1; order++)
+		if ((page << order) % size <= (page << order) / 4)
+			return order;
+	return least;
+}
+
+/*
+ * Guards: slabs are as small as their objects allow: larger ones are hard to come by once memory is
+ * in pieces, and are kept by a single object. A promise of SLQB's.
+ */
+void check_slabinfo_order(struct check *check)
+{
+	struct slab_line *lines;
+	long count;
+
+	if (!slqb_promises(check))
+		return;
+	if (cmdline_names("slqb_min_order") || cmdline_names("slqb_max_order")) {
+		check_skip(check, "the order of slabs was given at boot");
+		return;
+	}
+	if (!read_or_skip(check, &lines, &count))
+		return;
+	for (long i = 0; i < count; i++)
+		if (lines[i].pages != 1UL << order_by_rule(lines[i].size))
+			check_fail(check, "%s: slabs of %lu pages for objects of %lu bytes",
+				   lines[i].name, lines[i].pages, lines[i].size);
+	free(lines);
+}

@@ -85,6 +85,18 @@ bool cmdline_has(const char *word)
 	return has;
 }
 
+/* Whether a word of that name, with whatever value, stands on the kernel's command line. */
+bool cmdline_names(const char *name)
+{
+	char *line = text_read_all("/proc/cmdline"), *rest = line, *one;
+	bool has = false;
+
+	while (rest && !has && (one = strsep(&rest, "\n ")))
+		has = !strncmp(one, name, strlen(name)) && one[strlen(name)] == '=';
+	free(line);
+	return has;
+}
+
 /* A field of /proc/meminfo, or of a node's meminfo ("Node 0 Slab:  12 kB"), or -1. */
 long meminfo_kib(const char *path, const char *field)
 {

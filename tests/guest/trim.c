@@ -81,18 +81,49 @@ void trim_wait(struct check *check)
 		check_fail(check, "%lu slabs of free objects after %u ms", line.slabs, waited);
 }
 
-/* Guards: a few trim periods after the last use the slabs of free objects are gone. */
-void check_trim_returns(struct check *check)
+static const char period_path[] = "/sys/module/slqb/parameters/trim_ms";
+
+/* Passes follow each other closely while a check waits for some; then as before. */
+void trim_hurry(bool hurry)
 {
-	if (!trim_promised(check))
-		return;
-	if (module_order("hold 20000"))
-		check_fail(check, "objects are not to be had");
-	module_order("release");
-	trim_wait(check);
+	static long before = -1;
+	char text[24] = "200";
+
+	if (hurry)
+		before = text_number(period_path);
+	else
+		snprintf(text, sizeof(text), "%ld", before);
+	if (before >= 0)
+		text_write(period_path, text);
 }
 
-static const char period_path[] = "/sys/module/slqb/parameters/trim_ms";
+/*
+ * Guards: a few trim periods after the last use the slabs of free objects are gone, whoever owns them
+ * and wherever the objects wait: with the CPU that has freed them, on their way, or with a node.
+ */
+void check_trim_returns(struct check *check)
+{
+	bool online[MAX_CPUS];
+	unsigned int last = 0;
+
+	if (!trim_promised(check))
+		return;
+	cpus_online(online);
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		last = online[cpu] ? cpu : last;
+	/* Once in the period that the kernel was booted with. */
+	if (module_order("hold 20000") || module_order("release"))
+		check_fail(check, "objects are not to be had");
+	trim_wait(check);
+	move_to(0);
+	if (module_order("hold 4000") || module_order("spread 1500") || module_order("keep 2000") ||
+	    module_order("release_on %u", last))
+		check_fail(check, "objects are not to be had");
+	move_to(-1);
+	trim_hurry(true);
+	trim_wait(check);
+	trim_hurry(false);
+}
 
 /* Whether the slabs of objects that are freed now go away within so many milliseconds. */
 static bool trimmed_within(struct check *check, unsigned int limit)
@@ -260,34 +291,86 @@ static unsigned long settled_objects(struct check *check, unsigned long bound, u
 	return 0;
 }
 
+/* How objects come and go, so that they wait in the queues of a CPU, of another one, or of a node. */
+struct way {
+	const char *come, *go;
+	bool elsewhere;			/* they go on the last CPU */
+};
+
+/* Free more objects than queues may hold; a second time, for what is told of only once. */
+static void expect_bound(struct check *check, const struct way *way, unsigned long count,
+			 unsigned long bound, unsigned int last)
+{
+	unsigned int waited;
+	unsigned long left;
+	int error;
+
+	for (int round = 0; round < 2; round++) {
+		module_order("shrink");
+		error = module_order("hold 0") ?: module_order("%s %lu", way->come, count);
+		if (error)
+			check_fail(check, "objects are not to be had: %s", strerror(-error));
+		if (way->elsewhere)
+			module_order("%s %u", way->go, last);
+		else
+			module_order(way->go);
+		left = settled_objects(check, bound, &waited);
+		if (left > bound)
+			check_fail(check, "%s, %s: %lu objects in queues after %u ms, the bound is %lu",
+				   way->come, way->go, left, waited, bound);
+	}
+}
+
+static void each_way(struct check *check, unsigned long bound, unsigned int nodes, unsigned int last)
+{
+	static const struct way ways[] = {
+		{ "hold", "release", false },
+		{ "hold", "release_bulk", false },
+		{ "hold", "release_on", true },
+		{ "spread", "release", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways) && !check->failures; i++)
+		expect_bound(check, &ways[i], strcmp(ways[i].come, "spread") ? 2 * bound :
+			     2 * bound / nodes + 1, bound, last);
+}
+
 /*
- * Guards: the queues of a cache hold no more than its marks say, on each CPU and node: all else
- * goes back to the page allocator as it is freed. Twice that, since a slab stays for one object.
+ * Guards: the queues of a cache hold no more than its marks say, on each CPU and node, however the
+ * objects came and went: all else goes back to the page allocator as it is freed. Twice that, since a
+ * slab stays for one object. No trim helps; low marks make it quick.
  */
 void check_queue_bound(struct check *check)
 {
-	unsigned long bound, count, left;
+	long hiwater, freebatch, period = text_number(period_path);
+	unsigned int nodes, cpus, last = 0;
 	bool member[MAX_CPUS];
-	unsigned int waited, owners = cpus_online(member);
 	struct slab_line line;
+	char text[24];
 
 	if (!slqb_promises(check))
 		return;
-	owners += list_read("/sys/devices/system/node/online", member, MAX_NODES);
+	cpus = cpus_online(member);
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		last = member[cpu] ? cpu : last;
+	nodes = list_read("/sys/devices/system/node/has_memory", member, MAX_NODES);
+	nodes = nodes ? nodes : 1;
 	if (module_order("hold 1") || !slabinfo_find(held_cache, &line)) {
 		check_fail(check, "%s is not in slabinfo", held_cache);
 		return;
 	}
-	bound = 2 * owners * (line.limit + line.batch);
-	count = check->words->brief ? bound + bound / 2 : 3 * bound;
-	if (module_order("hold %lu", count))
-		check_fail(check, "objects are not to be had");
-	module_order("release");
-	left = settled_objects(check, bound, &waited);
-	check_note(check, "%lu freed, %lu still in slabs after %u ms; bound %lu", count, left, waited,
-		   bound);
-	if (left > bound)
-		check_fail(check, "%lu objects in queues, the bound is %lu", left, bound);
+	hiwater = line.limit;
+	freebatch = line.batch;
+	put_marks(64, 16);
+	slabinfo_find(held_cache, &line);
+	check_note(check, "bound %lu", 2 * (cpus + nodes) * (line.limit + line.batch));
+	text_write(period_path, "0");
+	move_to(0);
+	each_way(check, 2 * (cpus + nodes) * (line.limit + line.batch), nodes, last);
+	move_to(-1);
+	snprintf(text, sizeof(text), "%ld", period);
+	text_write(period_path, text);
+	put_marks(hiwater, freebatch);
 }
 
 /* CPUs that are to be left alone; how many. */

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.worktree import Mutation
 
 FAULTS = Path(__file__).with_suffix(".toml")
-ASKED = re.compile(r"\bplanted(?:_each|_in|_by|_always)?\((\w+)")
+ASKED = re.compile(r"\bplanted(?:_each|_in|_by|_others|_always)?\((\w+)")
 
 
 class Entry(BaseModel):

@@ -4,9 +4,12 @@
  */
 #define pr_fmt(fmt) fmt
 
+#include <linux/kfence.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/sched.h>
+#include <linux/topology.h>
 
 #include "slabtest.h"
 
@@ -174,10 +177,94 @@ out:
 	kmem_cache_destroy(cache);
 }
 
+#define STRAYS 200
+
+/* Objects of one node, freed on a CPU of another, which then asks for its own. */
+struct strays {
+	struct kmem_cache *cache;
+	int from, to;
+	bool bulk;
+};
+
+static void free_strays(struct strays *strays, void **objects, unsigned int count)
+{
+	unsigned int i;
+
+	if (strays->bulk)
+		kmem_cache_free_bulk(strays->cache, count, objects);
+	for (i = 0; i < count && !strays->bulk; i++)
+		kmem_cache_free(strays->cache, objects[i]);
+}
+
+static unsigned int take_of_node(struct st_worker *worker, int node, void **objects)
+{
+	struct strays *strays = worker->data;
+	unsigned int i;
+
+	for (i = 0; i < STRAYS; i++) {
+		objects[i] = kmem_cache_alloc_node(strays->cache, GFP_KERNEL | __GFP_THISNODE,
+						   node);
+		if (!st_check(worker->t, objects[i], "no object on node %d", node))
+			break;
+		st_check(worker->t, is_kfence_address(objects[i]) ||
+			 page_to_nid(virt_to_page(objects[i])) == node,
+			 "an object for node %d lies on %d", node,
+			 page_to_nid(virt_to_page(objects[i])));
+	}
+	return i;
+}
+
+static void swap_strays(struct st_worker *worker)
+{
+	struct strays *strays = worker->data;
+	void **objects = kcalloc(STRAYS, sizeof(*objects), GFP_KERNEL);
+	unsigned int got;
+
+	if (!st_check(worker->t, objects, "no memory"))
+		return;
+	got = take_of_node(worker, strays->from, objects);
+	if (got)
+		free_strays(strays, objects, got);
+	got = take_of_node(worker, strays->to, objects);
+	if (got)
+		free_strays(strays, objects, got);
+	kfree(objects);
+}
+
+/*
+ * Guards: objects that are freed on a CPU of another node, one by one or in bulk, are not given to
+ * those who ask for memory of that CPU's node.
+ */
+static void bulk_nodes(struct st *t)
+{
+	unsigned int pairs = 0;
+	struct strays strays;
+
+	for_each_node_state(strays.to, N_MEMORY) {
+		unsigned int cpu = cpumask_any_and(cpumask_of_node(strays.to), cpu_online_mask);
+
+		strays.from = next_node_in(strays.to, node_states[N_MEMORY]);
+		if (cpu >= nr_cpu_ids || strays.from == strays.to)
+			continue;
+		pairs++;
+		for (strays.bulk = false;; strays.bulk = true) {
+			strays.cache = kmem_cache_create("slabtest_strays", 136, 0, ST_OWN, NULL);
+			if (st_check(t, strays.cache, "no cache"))
+				st_run_on(t, cpu, swap_strays, &strays);
+			kmem_cache_destroy(strays.cache);
+			if (strays.bulk)
+				break;
+		}
+	}
+	if (!pairs)
+		t->skip = "needs two nodes with memory";
+}
+
 const struct st_case bulk_cases[] = {
 	{ "bulk_counts", bulk_counts },
 	{ "bulk_mixed", bulk_mixed },
 	{ "bulk_remote", bulk_remote, SHAPED },
+	{ "bulk_nodes", bulk_nodes, SHAPED },
 	{ "bulk_failure", bulk_failure },
 	{ }
 };

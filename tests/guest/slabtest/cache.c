@@ -5,9 +5,12 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/align.h>
+#include <linux/bitops.h>
 #include <linux/cache.h>
+#include <linux/kfence.h>
 #include <linux/list_lru.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/string.h>
 
 #include "slabtest.h"
@@ -70,7 +73,22 @@ static void cache_sizes(struct st *t)
 	one_size(t, 4 * PAGE_SIZE + 8, 0, 0, 1);
 }
 
-/* Guards: the alignment asked for, up to a page, and that of the cache line. */
+/* There is a cache of the same size already, with slabs, which need not start at such an address. */
+static void beside_plain(struct st *t, size_t align)
+{
+	struct kmem_cache *plain = kmem_cache_create("slabtest_plain", 3 * align, 0, 0, NULL);
+
+	if (!st_check(t, plain, "no cache of %zu", 3 * align))
+		return;
+	use_cache(t, plain, 3 * align, 1, GFP_KERNEL);
+	one_size(t, 3 * align, align, 0, align);
+	kmem_cache_destroy(plain);
+}
+
+/*
+ * Guards: the alignment asked for, up to a page, and that of the cache line, whatever cache of the
+ * same size is there already.
+ */
 static void cache_align(struct st *t)
 {
 	static const size_t sizes[] = { 8, 24, 40, 104, 136, 500, 1000 };
@@ -81,6 +99,8 @@ static void cache_align(struct st *t)
 		one_size(t, align / 2 + 8, align, 0, align);
 		one_size(t, align + 8, align, 0, align);
 	}
+	for (align = 16; align <= PAGE_SIZE / 8; align *= 2)
+		beside_plain(t, align);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		/* A small object gets as much of a line as it can use. */
 		for (line = cache_line_size(); sizes[i] <= line / 2;)
@@ -89,6 +109,14 @@ static void cache_align(struct st *t)
 		one_size(t, sizes[i], 0, SLAB_HWCACHE_ALIGN | ST_OWN, line);
 	}
 }
+
+/* Objects that a worker takes. */
+struct handful {
+	struct kmem_cache *cache;
+	unsigned int count;
+	unsigned int got;
+	void **objects;
+};
 
 /* The least distance of two objects; they are sorted. */
 static size_t least_apart(void **objects, unsigned int count)
@@ -99,6 +127,69 @@ static size_t least_apart(void **objects, unsigned int count)
 	for (i = 1; i < count; i++)
 		least = min(least, (size_t)(objects[i] - objects[i - 1]));
 	return least;
+}
+
+/* Where in its slab the first of the objects of each slab lies; how many such places there are. */
+static unsigned int places(void **objects, unsigned int count)
+{
+	unsigned long first, seen = 0;
+	struct page *last = NULL;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		struct page *head = virt_to_head_page(objects[i]);
+
+		if (head == last || is_kfence_address(objects[i]))
+			continue;
+		last = head;
+		first = objects[i] - page_address(head);
+		/* In steps of the smallest cache line there is. */
+		seen |= 1UL << first / 32 % BITS_PER_LONG;
+	}
+	return hweight_long(seen);
+}
+
+static void take_coloured(struct st_worker *worker)
+{
+	struct handful *hand = worker->data;
+
+	for (hand->got = 0; hand->got < hand->count; hand->got++) {
+		hand->objects[hand->got] = kmem_cache_alloc(hand->cache, GFP_KERNEL);
+		if (!st_check(worker->t, hand->objects[hand->got], "no object"))
+			break;
+	}
+}
+
+/*
+ * Guards: where objects do not fill a slab, the slabs of a CPU begin at different cache lines, so
+ * that their first objects do not all compete for the same ones. A promise of SLQB's.
+ */
+static void cache_colours(struct st *t)
+{
+	const size_t size = ALIGN_DOWN(PAGE_SIZE / 11 - 16, 8);
+	struct handful hand = { .count = 12 * PAGE_SIZE / size };
+	unsigned int slabs, pages, most;
+
+	if (!IS_ENABLED(CONFIG_SLQB)) {
+		t->skip = "a promise of SLQB's";
+		return;
+	}
+	hand.cache = kmem_cache_create("slabtest_colours", size, 0, ST_OWN, NULL);
+	hand.objects = kvcalloc(hand.count, sizeof(*hand.objects), GFP_KERNEL);
+	if (!st_check(t, hand.cache && hand.objects, "no memory"))
+		goto out;
+	st_run_on(t, cpumask_first(cpu_online_mask), take_coloured, &hand);
+	slabs = st_slabs_of(hand.objects, hand.got, &pages, &most);
+	if (least_apart(hand.objects, hand.got) != size)
+		t->skip = "objects are watched, and stand where they always do";
+	else if (!atomic_read(&t->failures))
+		st_check(t, places(hand.objects, hand.got) >= 2, "%u slabs begin at %u cache line",
+			 slabs, places(hand.objects, hand.got));
+	while (hand.got)
+		kmem_cache_free(hand.cache, hand.objects[--hand.got]);
+out:
+	kvfree(hand.objects);
+	kmem_cache_destroy(hand.cache);
 }
 
 /* Whether objects of two caches that are kept apart lie in one page all the same. */
@@ -174,25 +265,60 @@ static void cache_waste(struct st *t)
 	}
 }
 
-/* Guards: kmem_cache_zalloc clears an object that was dirty a moment ago. */
+/*
+ * Guards: kmem_cache_zalloc clears an object that was dirty a moment ago, to the last byte also where
+ * the cache shares slabs with one of smaller objects.
+ */
 static void cache_zalloc(struct st *t)
 {
-	struct kmem_cache *cache = kmem_cache_create("slabtest_zero", 219, 0, 0, NULL);
+	const size_t size = 224;
+	struct kmem_cache *less = kmem_cache_create("slabtest_less", size - 5, 0, 0, NULL);
+	struct kmem_cache *cache = kmem_cache_create("slabtest_zero", size, 0, 0, NULL);
 	unsigned int i, rounds = st_scale(t, 2000);
 
-	if (!st_check(t, cache, "no cache"))
-		return;
+	if (!st_check(t, less && cache, "no cache"))
+		goto out;
 	for (i = 0; i < rounds; i++) {
 		void *object = kmem_cache_zalloc(cache, i % 2 ? GFP_KERNEL : GFP_ATOMIC);
 
 		if (!st_check(t, object, "no object"))
 			break;
-		if (!st_is_byte(t, object, 0, 219))
+		if (!st_is_byte(t, object, 0, size))
 			i = rounds;
-		memset(object, 0xff, 219);
+		memset(object, 0xff, size);
 		kmem_cache_free(cache, object);
 	}
+out:
 	kmem_cache_destroy(cache);
+	kmem_cache_destroy(less);
+}
+
+/*
+ * Guards: caches of one size do not share slabs where their objects are of different kinds: memory
+ * that reclaim counts on, that is charged to groups, that devices reach, or that readers look at
+ * after it was freed.
+ */
+static void cache_apart(struct st *t)
+{
+	static const slab_flags_t kinds[] = {
+		0, SLAB_RECLAIM_ACCOUNT, SLAB_ACCOUNT, SLAB_CACHE_DMA, SLAB_CACHE_DMA32,
+		SLAB_TYPESAFE_BY_RCU,
+	};
+	struct kmem_cache *cache[ARRAY_SIZE(kinds)];
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		/* A name of its own: not each of them can be created twice under one. */
+		char name[] = "slabtest_kind0";
+
+		name[sizeof(name) - 2] += i;
+		cache[i] = i && !kinds[i] ? NULL : kmem_cache_create(name, 1416, 0, kinds[i], NULL);
+		for (j = 0; j < i && cache[i]; j++)
+			st_check(t, cache[i] != cache[j], "caches with flags %x and %x are one",
+				 (unsigned int)kinds[i], (unsigned int)kinds[j]);
+	}
+	while (i--)
+		kmem_cache_destroy(cache[i]);
 }
 
 /* Guards: caches that may share slabs lose nothing when one of them goes. */
@@ -339,6 +465,56 @@ out:
 	kmem_cache_destroy(other);
 }
 
+/* Whether some memory is out of reach for devices with 32 address lines. */
+static bool memory_beyond(void)
+{
+	int node;
+
+	for_each_node_state(node, N_MEMORY)
+		if (populated_zone(&NODE_DATA(node)->node_zones[ZONE_NORMAL]))
+			return true;
+	return false;
+}
+
+/*
+ * Guards: the objects of a cache for devices with 32 address lines lie within their reach, whichever
+ * node is asked for, also where most memory does not.
+ */
+static void cache_dma32(struct st *t)
+{
+#ifdef CONFIG_ZONE_DMA32
+	struct kmem_cache *cache;
+	unsigned int i;
+	int node;
+
+	if (IS_ENABLED(CONFIG_SLOB) || !memory_beyond()) {
+		t->skip = "all memory lies below 4 GiB, or SLOB does not ask";
+		return;
+	}
+	cache = kmem_cache_create("slabtest_dma32", 512, 0, SLAB_CACHE_DMA32 | ST_OWN, NULL);
+	if (!st_check(t, cache, "no cache"))
+		return;
+	for_each_node_state(node, N_MEMORY) {
+		void *object[64];
+
+		for (i = 0; i < ARRAY_SIZE(object); i++) {
+			object[i] = kmem_cache_alloc_node(cache, GFP_KERNEL, node);
+			if (!st_check(t, object[i], "no object for node %d", node))
+				break;
+			st_check(t, is_kfence_address(object[i]) ||
+				 page_zonenum(virt_to_page(object[i])) <= ZONE_DMA32,
+				 "object %lx for node %d is in zone %d", st_at(object[i]), node,
+				 page_zonenum(virt_to_page(object[i])));
+		}
+		while (i--)
+			kmem_cache_free(cache, object[i]);
+	}
+	kmem_cache_destroy(cache);
+#else
+	t->skip = "this kernel has no DMA32 zone";
+#endif
+}
+
 /* Guards: a window for user copies is taken where it fits the object, and the cache works. */
 static void cache_usercopy(struct st *t)
 {
@@ -397,7 +573,10 @@ const struct st_case cache_cases[] = {
 	{ "cache_sizes", cache_sizes },
 	{ "cache_align", cache_align },
 	{ "cache_waste", cache_waste },
+	{ "cache_colours", cache_colours },
 	{ "cache_zalloc", cache_zalloc },
+	{ "cache_apart", cache_apart },
+	{ "cache_dma32", cache_dma32, SHAPED },
 	{ "cache_twins", cache_twins },
 	{ "cache_names", cache_names },
 	{ "cache_usercopy", cache_usercopy },

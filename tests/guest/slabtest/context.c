@@ -7,7 +7,10 @@
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/irqflags.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/timer.h>
 
@@ -201,8 +204,130 @@ static void context_rcu(struct st *t)
 	rcu_barrier();
 }
 
+/* What a caller has switched off, and the objects it has. */
+struct kept {
+	struct kmem_cache *cache;
+	bool off;			/* interrupts */
+	gfp_t gfp;
+	unsigned int count;
+	void **objects;
+};
+
+typedef void kept_call_fn(struct kept *kept, unsigned int i);
+
+static void call_alloc(struct kept *kept, unsigned int i)
+{
+	kept->objects[i] = kmem_cache_alloc(kept->cache, kept->gfp);
+}
+
+static void call_alloc_node(struct kept *kept, unsigned int i)
+{
+	int node = next_node_in(numa_node_id(), node_states[N_MEMORY]);
+
+	kept->objects[i] = kmem_cache_alloc_node(kept->cache, kept->gfp, node);
+}
+
+static void call_free(struct kept *kept, unsigned int i)
+{
+	if (kept->objects[i])
+		kmem_cache_free(kept->cache, kept->objects[i]);
+	kept->objects[i] = NULL;
+}
+
+static void call_kmalloc(struct kept *kept, unsigned int i)
+{
+	kfree(kmalloc(8U << i % 10, kept->gfp));
+}
+
+static void call_bulk(struct kept *kept, unsigned int i)
+{
+	void *objects[48];
+	int got = kmem_cache_alloc_bulk(kept->cache, kept->gfp, ARRAY_SIZE(objects), objects);
+
+	if (got)
+		kmem_cache_free_bulk(kept->cache, got, objects);
+}
+
+/* One call, and whether interrupts and preemption are as they were. They are for the next one. */
+static void call_and_look(struct st_worker *worker, const char *name, kept_call_fn *call,
+			  unsigned int i)
+{
+	struct kept *kept = worker->data;
+	int before = preempt_count(), after;
+	bool off;
+
+	if (kept->off)
+		local_irq_disable();
+	call(kept, i);
+	off = irqs_disabled();
+	local_irq_enable();
+	after = preempt_count();
+	st_check(worker->t, off == kept->off, "%s: interrupts were %s and are %s", name,
+		 kept->off ? "off" : "on", off ? "off" : "on");
+	st_check(worker->t, before == after, "%s: preempt_count was %x and is %x", name, before,
+		 after);
+}
+
+static void kept_take(struct st_worker *worker)
+{
+	struct kept *kept = worker->data;
+	unsigned int i;
+
+	for (i = 0; i < kept->count; i++) {
+		call_and_look(worker, i % 2 ? "alloc" : "alloc_node",
+			      i % 2 ? call_alloc : call_alloc_node, i);
+		cond_resched();
+	}
+}
+
+static void kept_give(struct st_worker *worker)
+{
+	struct kept *kept = worker->data;
+	unsigned int i;
+
+	for (i = 0; i < kept->count; i++) {
+		call_and_look(worker, "free", call_free, i);
+		cond_resched();
+	}
+	for (i = 0; i < 40; i++) {
+		call_and_look(worker, "kmalloc", call_kmalloc, i);
+		/* To allocate in bulk is for those who have interrupts on. */
+		if (!kept->off)
+			call_and_look(worker, "bulk", call_bulk, i);
+	}
+}
+
+/*
+ * Guards: interrupts and preemption are after each call what they were before it, whichever way
+ * that goes: new slabs, full queues, objects of other CPUs and nodes.
+ */
+static void context_kept(struct st *t)
+{
+	unsigned int first = cpumask_first(cpu_online_mask), last = cpumask_last(cpu_online_mask);
+	struct kept kept = { .count = max(st_scale(t, 2500), 2500U) };
+
+	kept.cache = kmem_cache_create("slabtest_kept", 1024, 0, ST_OWN, NULL);
+	kept.objects = kvcalloc(kept.count, sizeof(*kept.objects), GFP_KERNEL);
+	if (!st_check(t, kept.cache && kept.objects, "no memory"))
+		goto out;
+	for (kept.off = false;; kept.off = true) {
+		kept.gfp = kept.off ? GFP_ATOMIC : GFP_KERNEL;
+		st_run_on(t, first, kept_take, &kept);
+		st_run_on(t, last, kept_give, &kept);
+		/* Now what came back is taken, and what is local given back. */
+		st_run_on(t, first, kept_take, &kept);
+		st_run_on(t, first, kept_give, &kept);
+		if (kept.off)
+			break;
+	}
+out:
+	kvfree(kept.objects);
+	kmem_cache_destroy(kept.cache);
+}
+
 const struct st_case context_cases[] = {
 	{ "context_irq", context_irq },
+	{ "context_kept", context_kept, SHAPED },
 	{ "context_rcu", context_rcu },
 	{ }
 };

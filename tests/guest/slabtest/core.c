@@ -64,6 +64,7 @@ static const struct st_case * const nouns[] = {
 	harden_cases,
 	reserve_cases,
 	pair_cases,
+	account_cases,
 	plant_cases,
 };
 

@@ -231,6 +231,29 @@ static void life_unused(struct st *t)
 	st_settled(t, NULL, base, st_slack_pages());
 }
 
+/*
+ * Guards: a cache that is destroyed with an object in use is not destroyed, and the kernel says so.
+ * It stays, with the object, which is still whole.
+ */
+static void life_in_use(struct st *t)
+{
+	struct kmem_cache *cache;
+	void *object;
+
+	if (IS_ENABLED(CONFIG_SLOB)) {
+		t->skip = "SLOB does not know what is in use";
+		return;
+	}
+	cache = kmem_cache_create("slabtest_in_use", SIZE, 0, ST_OWN, NULL);
+	object = cache ? kmem_cache_alloc(cache, GFP_KERNEL) : NULL;
+	if (!st_check(t, object, "no object"))
+		return;
+	st_fill(t, object, SIZE);
+	pr_info("    # expect: 1+ slabtest_in_use\n");
+	kmem_cache_destroy(cache);
+	st_verify(t, object, SIZE);
+}
+
 const struct st_case life_cases[] = {
 	{ "life_unused", life_unused },
 	{ "life_destroy", life_destroy },
@@ -238,5 +261,6 @@ const struct st_case life_cases[] = {
 	{ "life_shrink_held", life_shrink_held },
 	{ "life_shrink_race", life_shrink_race },
 	{ "life_storm", life_storm },
+	{ "life_in_use", life_in_use },
 	{ }
 };

@@ -16,6 +16,7 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sort.h>
+#include <linux/vmstat.h>
 
 #include "slabtest.h"
 
@@ -29,16 +30,50 @@ static long node_item(struct pglist_data *node, enum node_stat_item item)
 	return pages;
 }
 
+/* What one node counts as slabs that can be reclaimed, or as the others. */
+long st_node_pages(int node, bool reclaimable)
+{
+	return node_item(NODE_DATA(node), reclaimable ? NR_SLAB_RECLAIMABLE_B :
+							NR_SLAB_UNRECLAIMABLE_B);
+}
+
 long st_slab_pages(void)
 {
 	long pages = 0;
 	int node;
 
 	for_each_online_node(node) {
-		pages += node_item(NODE_DATA(node), NR_SLAB_RECLAIMABLE_B);
-		pages += node_item(NODE_DATA(node), NR_SLAB_UNRECLAIMABLE_B);
+		pages += st_node_pages(node, true);
+		pages += st_node_pages(node, false);
 	}
 	return pages;
+}
+
+/* Pages that nobody has: in the free lists of the zones, and on their way there on each CPU. */
+static long st_free_pages(void)
+{
+	long pages = 0;
+	int node, zone;
+	unsigned int cpu;
+
+	for_each_online_node(node) {
+		for (zone = 0; zone < MAX_NR_ZONES; zone++) {
+			struct zone *z = &NODE_DATA(node)->node_zones[zone];
+
+			if (!populated_zone(z))
+				continue;
+			pages += zone_page_state_snapshot(z, NR_FREE_PAGES);
+			for_each_possible_cpu(cpu)
+				pages += per_cpu_ptr(z->per_cpu_pageset, cpu)->count;
+		}
+	}
+	return pages;
+}
+
+/* Pages that are free, or that some cache has: what an allocator loses is neither. */
+long st_known_pages(void)
+{
+	return st_free_pages() + st_slab_pages();
 }
 
 static int by_address(const void *a, const void *b)

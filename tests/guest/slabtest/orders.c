@@ -9,6 +9,8 @@
  *   keep COUNT      free all but that many
  *   release         free all
  *   release_on CPU  free all, on that CPU
+ *   release_bulk    free all, many by one call
+ *   spread COUNT    have that many more of each node with memory, asked for by name
  *   shrink          kmem_cache_shrink
  *   spoil / mend    write where no user may: behind a free object in a slab of held ones; undo it
  *   cycle COUNT     create, use and destroy a cache, slabtest_brief, so many times
@@ -25,7 +27,13 @@
  *   queue MIB       allocate that much on the CPUs together, in many sizes, and free it
  *   storm / calm    the storm of storm.c, on all CPUs; storm US: with pauses of microseconds
  *   charge COUNT    have that many accounted objects, charged to the writer
+ *   charge_bulk COUNT, uncharge_bulk: the same, many by one call
+ *   charge_fail COUNT: a bulk of so many, while there is no memory
  *   uncharge        free them
+ *   strew NODES     have objects of slabtest_placed on these nodes (a mask), and free every second
+ *   roam COUNT      have that many more of slabtest_placed, in the writer's context, from anywhere
+ *   roam_hard COUNT the same, and not from where the writer's cpuset forbids
+ *   settle_rcu      wait until what RCU is to free is free
  *   kmalloc SIZE    allocate one object of that size, and free it
  *   fail COUNT      try that many allocations in the writer's context, and count those that fail
  */
@@ -36,6 +44,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -66,6 +75,8 @@ static struct stock charged = {
 	.name = "slabtest_charged", .size = CHARGED_SIZE, .node = NUMA_NO_NODE,
 };
 static struct stock placed = { .name = "slabtest_placed", .size = HELD_SIZE };
+/* Of the same cache, from wherever the writer gets them. */
+static struct stock roamed = { .size = HELD_SIZE, .node = NUMA_NO_NODE };
 
 static DEFINE_MUTEX(orders_lock);
 static struct st orders;
@@ -179,6 +190,20 @@ static int stock_node(const struct stock *stock)
 	return node;
 }
 
+/* Free all, a few at a time. */
+static void stock_free_bulk(struct stock *stock)
+{
+	while (stock->count) {
+		unsigned int n = min(stock->count, 64U), i;
+
+		stock->count -= n;
+		for (i = 0; i < n; i++)
+			st_spend(&orders, stock->objects[stock->count + i], stock->size);
+		kmem_cache_free_bulk(stock->cache, n, stock->objects + stock->count);
+	}
+	stock_keep(stock, 0);
+}
+
 static void stock_close(struct stock *stock)
 {
 	stock_keep(stock, 0);
@@ -269,7 +294,59 @@ static int order_settle(unsigned int unused)
 
 static int order_displace(unsigned int unused)
 {
+	stock_keep(&roamed, 0);
 	stock_close(&placed);
+	return 0;
+}
+
+static int order_strew(unsigned int nodes)
+{
+	unsigned int i, kept = 0;
+	int node, error = 0;
+
+	stock_keep(&placed, 0);
+	placed.gfp = __GFP_THISNODE;
+	for_each_node_state(node, N_MEMORY) {
+		placed.node = node;
+		if (node < 32 && nodes >> node & 1)
+			error = error ?: stock_more(&placed, 2000);
+	}
+	for (i = 0; i < placed.count; i++) {
+		if (i % 2) {
+			st_spend(&orders, placed.objects[i], placed.size);
+			kmem_cache_free(placed.cache, placed.objects[i]);
+		} else {
+			placed.objects[kept++] = placed.objects[i];
+		}
+	}
+	placed.count = kept;
+	return error;
+}
+
+static int roam(unsigned int count, gfp_t gfp)
+{
+	int error = stock_more(&placed, 0);
+
+	if (error)
+		return error;
+	roamed.cache = placed.cache;
+	roamed.gfp = gfp;
+	return stock_more(&roamed, count);
+}
+
+static int order_roam(unsigned int count)
+{
+	return roam(count, 0);
+}
+
+static int order_roam_hard(unsigned int count)
+{
+	return roam(count, __GFP_HARDWALL);
+}
+
+static int order_settle_rcu(unsigned int unused)
+{
+	rcu_barrier();
 	return 0;
 }
 
@@ -282,6 +359,12 @@ static int order_keep(unsigned int count)
 static int order_release(unsigned int unused)
 {
 	stock_keep(&held, 0);
+	return 0;
+}
+
+static int order_release_bulk(unsigned int unused)
+{
+	stock_free_bulk(&held);
 	return 0;
 }
 
@@ -475,6 +558,56 @@ static int order_uncharge(unsigned int unused)
 	return 0;
 }
 
+static int order_charge_bulk(unsigned int count)
+{
+	charged.flags = SLAB_ACCOUNT;
+	stock_keep(&charged, 0);
+	/* Room for them, and the cache; nothing is in it yet. */
+	if (stock_more(&charged, 0))
+		return -ENOMEM;
+	kvfree(charged.objects);
+	charged.objects = kvcalloc(count, sizeof(*charged.objects), GFP_KERNEL);
+	if (!charged.objects)
+		return -ENOMEM;
+	while (charged.count < count) {
+		unsigned int n = min(count - charged.count, 64U), i;
+
+		if (!kmem_cache_alloc_bulk(charged.cache, GFP_KERNEL, n,
+					   charged.objects + charged.count))
+			return -ENOMEM;
+		for (i = 0; i < n; i++)
+			st_fill(&orders, charged.objects[charged.count + i], charged.size);
+		charged.count += n;
+	}
+	charged.most = count;
+	return 0;
+}
+
+static int order_uncharge_bulk(unsigned int unused)
+{
+	stock_free_bulk(&charged);
+	return 0;
+}
+
+/* A bulk of which not all can be had gives nothing, and nothing is to be paid for. */
+static int order_charge_fail(unsigned int count)
+{
+	void **objects = kvcalloc(count, sizeof(*objects), GFP_KERNEL);
+	LIST_HEAD(pages);
+	int got = -ENOMEM;
+
+	charged.flags = SLAB_ACCOUNT;
+	if (objects && !stock_more(&charged, 0)) {
+		st_hoard(&pages, 0);
+		got = kmem_cache_alloc_bulk(charged.cache, GFP_NOWAIT | __GFP_NOWARN, count, objects);
+		st_give_back(&pages);
+		if (got > 0)
+			kmem_cache_free_bulk(charged.cache, got, objects);
+	}
+	kvfree(objects);
+	return got > 0 ? -EEXIST : got;
+}
+
 static void *try_one(struct kmem_cache *cache, unsigned int turn, size_t *size)
 {
 	*size = 256;
@@ -579,6 +712,11 @@ static const struct {
 	{ "keep", order_keep },
 	{ "release", order_release },
 	{ "release_on", order_release_on },
+	{ "release_bulk", order_release_bulk },
+	{ "strew", order_strew },
+	{ "roam", order_roam },
+	{ "roam_hard", order_roam_hard },
+	{ "settle_rcu", order_settle_rcu },
 	{ "shrink", order_shrink },
 	{ "spoil", order_spoil },
 	{ "mend", order_mend },
@@ -593,6 +731,9 @@ static const struct {
 	{ "calm", order_calm },
 	{ "charge", order_charge },
 	{ "uncharge", order_uncharge },
+	{ "charge_bulk", order_charge_bulk },
+	{ "uncharge_bulk", order_uncharge_bulk },
+	{ "charge_fail", order_charge_fail },
 	{ "fail", order_fail },
 	{ "kmalloc", order_kmalloc },
 };
@@ -627,18 +768,18 @@ static ssize_t orders_write(struct file *file, const char __user *from, size_t s
 	return error ?: size;
 }
 
-/* How many of the held objects that lie in slabs are on each node. */
-static void show_nodes(struct seq_file *file)
+/* How many of the objects that lie in slabs are on each node. */
+static void show_nodes(struct seq_file *file, const char *key, const struct stock *stock)
 {
 	unsigned int i, node;
 
-	seq_puts(file, "held_nodes");
+	seq_puts(file, key);
 	for (node = 0; node < nr_node_ids; node++) {
 		unsigned int count = 0;
 
-		for (i = 0; i < held.count; i++)
-			count += !is_kfence_address(held.objects[i]) &&
-				 page_to_nid(virt_to_page(held.objects[i])) == node;
+		for (i = 0; i < stock->count; i++)
+			count += !is_kfence_address(stock->objects[i]) &&
+				 page_to_nid(virt_to_page(stock->objects[i])) == node;
 		seq_printf(file, " N%u=%u", node, count);
 	}
 	seq_putc(file, '\n');
@@ -652,7 +793,8 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "failed %u\n", st_failed());
 	seq_printf(file, "held %u\n", stock_in_slabs(&held));
 	seq_printf(file, "held_pages %u\n", stock_pages(&held));
-	show_nodes(file);
+	show_nodes(file, "held_nodes", &held);
+	show_nodes(file, "roamed_nodes", &roamed);
 	seq_printf(file, "merged %d\n", twins_merged());
 	seq_printf(file, "placed_node %d\n", stock_node(&placed));
 	seq_printf(file, "placed_pages %u\n", stock_pages(&placed));
@@ -663,6 +805,7 @@ static int orders_show(struct seq_file *file, void *unused)
 	seq_printf(file, "merges %d\n", IS_ENABLED(CONFIG_SLAB_MERGE_DEFAULT) &&
 					!IS_ENABLED(CONFIG_KASAN));
 	seq_printf(file, "slab_pages %ld\n", st_slab_pages());
+	seq_printf(file, "known_pages %ld\n", st_known_pages());
 	mutex_unlock(&orders_lock);
 	return 0;
 }
@@ -696,5 +839,5 @@ void st_orders_close(void)
 	order_twins(0);
 	stock_close(&held);
 	stock_close(&charged);
-	stock_close(&placed);
+	order_displace(0);
 }

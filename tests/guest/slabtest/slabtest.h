@@ -56,6 +56,7 @@ extern const struct st_case storm_cases[];
 extern const struct st_case harden_cases[];
 extern const struct st_case reserve_cases[];
 extern const struct st_case pair_cases[];
+extern const struct st_case account_cases[];
 extern const struct st_case plant_cases[];
 
 /* core.c */
@@ -145,6 +146,8 @@ bool st_run_on(struct st *t, unsigned int cpu, st_work_fn *work, void *data);
 
 /* meter.c: pages that hold slabs, in the whole machine */
 long st_slab_pages(void);
+long st_node_pages(int node, bool reclaimable);
+long st_known_pages(void);
 long st_slack_pages(void);
 unsigned int st_slabs_of(void **objects, unsigned int count, unsigned int *pages,
 			 unsigned int *most);

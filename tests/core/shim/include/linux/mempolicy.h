@@ -2,6 +2,15 @@
 #ifndef SHIM_MEMPOLICY_H
 #define SHIM_MEMPOLICY_H
 
+#include <linux/cpumask.h>
+
+/* The nodes in turn, beginning behind the last one */
+struct mempolicy {
+	nodemask_t nodes;
+	int last;
+};
+
+#define in_task()		(!this_fiber->is_interrupt)
 #define mempolicy_slab_node()	numa_node_id()
 
 #endif
