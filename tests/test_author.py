@@ -167,7 +167,7 @@ NO_AUTHOR: dict[str, tuple[bytes | None, bytes | None, tuple[bytes, ...], str]] 
 
 
 @pytest.mark.parametrize(("name", "address", "more", "why"), NO_AUTHOR.values(), ids=NO_AUTHOR)
-@pytest.mark.parametrize("command", ["series", "send"])
+@pytest.mark.parametrize("command", ["series", pytest.param("send", marks=pytest.mark.soak)])
 def test_without_an_author_nothing_is_written(
     home: Path, toy_tree: Path, command: str, name: bytes | None, address: bytes | None,
     more: tuple[bytes, ...], why: str,

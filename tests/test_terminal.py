@@ -210,11 +210,11 @@ def test_the_mails_of_a_series_are_shown(slqb: Command, toy_tree: Path, tmp_path
         ("--config", EVIL, "tree", "list"),
         ("boot", "--kernel", EVIL),
         ("report", "--output", f"/nowhere/{EVIL}", "list"),
-        ("series", "-o", "out", "--in-reply-to", EVIL),
+        ("series", "-o", "out", "--in-reply-to", EVIL, "--tree", "TREE", *TOY_SERIES),
     ],
 )
-def test_an_error_is_shown(words: tuple[str, ...], slqb: Command) -> None:
-    answer = slqb(*words)
+def test_an_error_is_shown(words: tuple[str, ...], slqb: Command, toy_tree: Path) -> None:
+    answer = slqb(*(toy_tree if word == "TREE" else word for word in words))
     assert answer.returncode in (2, 8)
     all_said(answer)
 
