@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from harness.cases import GUEST
+from harness.places import Places
+from harness.series import render
+from harness.template import TEMPLATES
+from harness.tree import Tree, pristine
+from harness.worktree import mutated
 from tests.kernel.faults import pairs, read_faults
 from tests.test_guest import CASES, TOLD
 
@@ -37,3 +44,11 @@ def test_the_readme_names_the_faults_that_a_case_must_see() -> None:
         for red in fault.red:
             case = red.case.partition(".")[2]
             assert f"`{fault.name}`" in told[case], case
+
+
+@pytest.mark.tree
+def test_every_edit_has_its_place_in_the_allocator(linux: Tree, real_places: Places) -> None:
+    """Otherwise no kernel with faults could be built, which a test would find out in minutes."""
+    source = pristine(linux, real_places)
+    files = render(linux, source, TEMPLATES).files
+    assert mutated(files, CATALOGUE.mutations(), source) != files
