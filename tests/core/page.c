@@ -230,6 +230,13 @@ static int policy_node(struct mempolicy *policy)
 	return node;
 }
 
+int mempolicy_slab_node(void)
+{
+	if (!in_task() || !this_fiber->mempolicy)
+		return numa_node_id();
+	return policy_node(this_fiber->mempolicy);
+}
+
 struct page *alloc_pages(gfp_t gfp, unsigned int order)
 {
 	int node = numa_node_id();

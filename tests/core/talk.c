@@ -10,11 +10,13 @@
  *                                         for that node only, z for zeroes, - for nothing
  * bulk CPU SLOT NR                        ok STAMP...
  * free CPU STAMP...                       as one bulk if there are several
+ * policy MASK                             memory from these nodes; 0: from where the task runs
  * down CPU | up CPU | offline NODE | online NODE      ok 1 if that was possible
  * info SLOT                               ok IN-USE OBJECTS SLABS
  * fork COMMAND                            an alloc, bulk, free, shrink or info, kept for
  * join                                    which runs all of them at once: ok ANSWER;...
  */
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -227,6 +229,19 @@ static void join(char *answer)
 	nr_forks = 0;
 }
 
+/* The memory of this task comes from the nodes of a mask; 0: from where it runs. */
+static void set_policy(unsigned long mask)
+{
+	static struct mempolicy policy;
+
+	policy = (struct mempolicy){ .last = -1 };
+	for (int node = 0; node < machine.nr_nodes; node++) {
+		if (mask >> node & 1)
+			node_set(node, policy.nodes);
+	}
+	this_fiber->mempolicy = mask ? &policy : NULL;
+}
+
 static bool on_machine(char **words, unsigned int nr, char *answer)
 {
 	const char *verb = words[0];
@@ -241,6 +256,8 @@ static bool on_machine(char **words, unsigned int nr, char *answer)
 		world_end();
 	else if (nr != 2)
 		return false;
+	else if (!strcmp(verb, "policy"))
+		set_policy(what);
 	else if (!strcmp(verb, "chaos"))
 		machine.chaos = what;
 	else if (!strcmp(verb, "down"))

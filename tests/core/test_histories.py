@@ -54,8 +54,6 @@ class Fault:
     histories: int = 200
     variant: str = "plain"
     seed: int = SEED
-    unseen: str = ""
-    """Why no history is known that finds it."""
 
     @property
     def mutation(self) -> Mutation:
@@ -158,12 +156,12 @@ FAULTS = {
         r"objects, its watermark is",
         2000,
     ),
-    "a kick that goes with its CPU": Fault(
-        r"^\tcancel_delayed_work_sync\(&t->work\);\n\thand_on_kick\(\);\n",
-        "\tcancel_delayed_work_sync(&t->work);\n",
-        r"and nobody came",
-        5000,
-        unseen="what found it was a false alarm of the check: none of 22,000 histories does now",
+    "a shrink that passes by a node's list in use": Fault(
+        r"^\t\tif \(n && \(how == TRIM_ALL \|\| nr_queued\(&n->list\)\)\) \{",
+        "\t\tif (n && nr_queued(&n->list)) {",
+        r"objects are in queues after all was shrunk",
+        1,
+        seed=22930,
     ),
     "a kick before its CPU is up": Fault(
         r"^\tqueue_delayed_work_on\(cpu, slqb_wq, &t->work, 0\);",
@@ -233,8 +231,6 @@ def broken(real_places: Places) -> dict[str, Path]:
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str, broken: dict[str, Path]) -> None:
     fault = FAULTS[name]
-    if fault.unseen:
-        pytest.xfail(fault.unseen)
     done = run(broken[name], "--seed", fault.seed, "--histories", fault.histories)
     assert done.returncode == 1, done.stdout
     assert re.search(fault.says, done.stderr), done.stderr

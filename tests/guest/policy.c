@@ -43,15 +43,17 @@ static bool find_route(struct check *check, struct route *route)
 	unsigned int count = list_read("/sys/devices/system/node/has_memory", memory, MAX_NODES);
 
 	*route = (struct route){ .cpu = -1 };
+	for (unsigned int node = 0; node < 32 && route->cpu < 0; node++) {
+		if (memory[node]) {
+			route->cpu = first_cpu(node);
+			route->here = route->there = node;
+		}
+	}
 	for (unsigned int node = 0; node < 32; node++) {
 		if (!memory[node])
 			continue;
-		if (route->cpu < 0) {
-			route->cpu = first_cpu(node);
-			route->here = node;
-		} else {
+		if (node != route->here)
 			route->there = node;
-		}
 		route->others |= 1UL << node;
 	}
 	route->others &= ~(1UL << route->here | 1UL << route->there);
@@ -188,6 +190,7 @@ void check_cpuset_obeyed(struct check *check)
 	if (!find_route(check, &route))
 		return;
 	if (!make_set(route.there)) {
+		rmdir(set);
 		check_skip(check, "this kernel has no cpusets");
 		return;
 	}

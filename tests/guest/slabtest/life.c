@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/delay.h>
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 
 #include "slabtest.h"
@@ -251,6 +252,8 @@ static void life_in_use(struct st *t)
 	st_fill(t, object, SIZE);
 	pr_info("    # expect: 1+ slabtest_in_use\n");
 	kmem_cache_destroy(cache);
+	/* Lost on purpose: it is nobody's leak. */
+	kmemleak_not_leak(object);
 	st_verify(t, object, SIZE);
 }
 

@@ -183,7 +183,7 @@ static void request_atomic(struct st_worker *worker)
 	complete(&request->answered);
 }
 
-/* Run @work while all memory is taken. True if it ended by itself, within three seconds. */
+/* Run @work while all memory is taken. True if it ended by itself, within twenty seconds. */
 static bool answered_without_memory(struct st *t, struct request *request, st_work_fn *work)
 {
 	struct st_team *team;
@@ -196,7 +196,7 @@ static bool answered_without_memory(struct st *t, struct request *request, st_wo
 	if (!st_check(t, request->cache, "no cache"))
 		return false;
 	team = st_team_start(t, cpumask_of(cpumask_first(cpu_online_mask)), true, work, request);
-	answered = team && wait_for_completion_timeout(&request->answered, 3 * HZ);
+	answered = team && wait_for_completion_timeout(&request->answered, 20 * HZ);
 	give_all(request);
 	if (team)
 		st_team_wait(team);

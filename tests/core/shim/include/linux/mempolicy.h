@@ -8,9 +8,12 @@
 struct mempolicy {
 	nodemask_t nodes;
 	int last;
+	int mode;
 };
 
+enum { MPOL_INTERLEAVE = 3, MPOL_LOCAL };
+
 #define in_task()		(!this_fiber->is_interrupt)
-#define mempolicy_slab_node()	numa_node_id()
+int mempolicy_slab_node(void);
 
 #endif
