@@ -93,7 +93,8 @@ def test_a_misspelt_case_costs_no_boot(slqb: Command, tmp_path: Path) -> None:
 def test_the_shape_alone_may_be_asked_for(slqb: Command, tmp_path: Path) -> None:
     kernel = fake_kernel(tmp_path)
     shape = GUEST.partition("ok 1 topology\n")[0].replace("1..2", "1..1") + "ok 1 topology\n"
-    machine = fake_qemu(tmp_path, f"{shape}slqb-guest: done\nreboot: Power down\n")
+    end = "slqb-guest: taint 4096\nslqb-guest: done\nreboot: Power down\n"
+    machine = fake_qemu(tmp_path, f"{shape}{end}")
     words = ("boot", "--kernel", kernel, "--machine", machine, "--topology", "up")
     asked = ("--initramfs", tmp_path / "initramfs", "--accel", "tcg", "--case", "topology.shape")
     answer = slqb(*words, *asked)
