@@ -142,6 +142,7 @@ class Guest:
             came = [log for log in now if "# start: plant_fault" in log.read_text()]
             if len(logs) == boot and came:
                 children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-                return int(children[0])
+                names = {child: Path(f"/proc/{child}/comm").read_text() for child in children}
+                return next(int(child) for child in children if names[child].startswith("qemu"))
             time.sleep(0.1)
         raise AssertionError("the guest never came to its test")
