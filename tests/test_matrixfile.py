@@ -3,7 +3,6 @@
 
 import inspect
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from harness.matrix import Plan, lay_out
 from harness.matrixfile import Matrix, load_matrix, matrix_names
 from tests.conftest import Command
 from tests.kernel import test_debug
+from tests.kernel.conftest import CHECKED
 
 LEAST = """\
 description = "a test"
@@ -107,7 +107,8 @@ def test_a_quick_test_boots_what_the_default_matrix_does_not(fragment: str) -> N
     test = QUICK[fragment]
     marks = {test_debug.pytestmark.name, *(one.name for one in getattr(test, "pytestmark", ()))}
     assert marks == {"kernel", "parametrize"}
-    assert re.search(rf'config="[\w+-]*\b{fragment}"', inspect.getsource(test))
+    assert "checked" in inspect.signature(test).parameters
+    assert fragment in CHECKED.split("+")
 
 
 def test_a_kernel_or_a_fragment_that_is_never_booted_would_be_noticed() -> None:

@@ -177,7 +177,8 @@ from harness.verdict import Boot, judge_heard
 before = resource.getrusage(resource.RUSAGE_SELF)
 judge_heard(heard_in(sys.argv[1]), Boot(()))
 after = resource.getrusage(resource.RUSAGE_SELF)
-print(after.ru_utime - before.ru_utime, after.ru_maxrss)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(after.ru_utime - before.ru_utime, peak.split()[1])
 """
 
 
