@@ -29,7 +29,7 @@ END = re.compile(
     r"|(?:kexec\w*: )?Starting new kernel\b|Kernel panic - not syncing|Rebooting in \d"
     r"|(?:sysrq|SysRq) ?: Resetting\b"
 )
-WARNING = r"\bWARNING: (?:CPU: \d|at |\S+:\d+ at )"
+WARNING = r"\bWARNING: (?:CPU: \d|at |(?:\[.{1,200}\] )?\S+:\d+ at )"
 """How WARN() begins; other lines that begin with WARNING do not count as one, nor taint."""
 WARNED = re.compile(rf"{WARNING}|\bBUG: (?:KASAN|KFENCE|KCSAN|scheduling while atomic): |\bUBSAN: ")
 """What the kernel counts in warn_count."""
@@ -123,7 +123,7 @@ class Boots:
 
     def _kind(self, number: int, raw: str, text: str) -> Banner:
         """Whether this line is the banner of a kernel that starts."""
-        time = TIME.match(raw)
+        time = TIME.search(raw, 0, len(raw) - len(text))
         if not text.startswith(BANNER) or (time and int(time["seconds"]) > 0):
             return Banner.NONE
         prefixed = text != raw

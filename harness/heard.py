@@ -147,10 +147,10 @@ class Listener:
         found = peel(line.text, nearby)
         if line.text:
             self._prefixed.take(line.text, found.at)
-        self._boots.feed(self._position, line.text, line.text[found.at :])
-        for at, text in enumerate(self._texts(line.text, found)):
+        for at, (raw, text) in enumerate(self._texts(line.text, found)):
             if at:
                 self._divided.append(self._position)
+            self._boots.feed(self._position, raw, text)
             self._take(text, line.at)
         self._lines += 1
         self._last = line
@@ -193,19 +193,20 @@ class Listener:
             divided=self._divided,
         )
 
-    def _texts(self, line: str, found: Peeled) -> list[str]:
-        """The texts of a line: usually one."""
+    def _texts(self, line: str, found: Peeled) -> list[tuple[str, str]]:
+        """The texts of a line, usually one; each as it is, and without its prefixes."""
         text = line[found.at :]
         if found.escaped:
             self._record = True
-            return unescaped(text).split("\n")
+            return [(line[: found.at] + one, one) for one in unescaped(text).split("\n")]
         if self._record and DICTIONARY.match(line):
-            return [""]
+            return [("", "")]
         self._record = False
-        told = self._mender.mended(parts(text))
-        if len(told) > 1:
-            told[1:] = [one[peel(one).at :] for one in told[1:]]
-        return [_bounded(one) for one in told]
+        pieces = parts(text)
+        bare = [pieces[0], *(one[peel(one).at :] for one in pieces[1:])]
+        told = self._mender.mended(bare)  # one less, if a torn beginning is kept back
+        raws = [line[: found.at] + pieces[0], *pieces[1:]][len(pieces) - len(told) :]
+        return [(_bounded(raw), _bounded(one)) for raw, one in zip(raws, told, strict=True)]
 
     def _take(self, text: str, at: float | None) -> None:
         self._reader.feed(text)

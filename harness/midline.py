@@ -26,12 +26,13 @@ TIMED = re.compile(
 )
 """The kernel's time, as wide as printk makes it; or a caller alone, before a headline."""
 UNMISTAKABLE = re.compile(
-    r"-{12}\[ cut here \]-{12}|WARNING: CPU: \d{1,5} PID: \d{1,9} at |Kernel panic - not syncing: "
+    r"-{12}\[ cut here \]-{12}|Kernel panic - not syncing: "
+    r"|WARNING: (?:CPU: \d{1,5} PID: \d{1,9}|(?:\[[^\]]{1,200}\] )?\S{1,200}:\d{1,6}) at "
     r"|BUG: (?:K[ACM]SAN|KFENCE|unable to handle|kernel NULL pointer|soft lockup|Bad page|sleeping)"
     r"|BUG \S{1,64} \((?:Not tainted|Tainted: )|kernel BUG at |general protection fault"
     r"|INFO: task \S{1,64} blocked for|Unable to handle kernel |Internal error: Oops"
 )
-WORDS = ("BUG", "CPU: ", "panic", "cut here", "fault", "INFO", "handle", "error: ")
+WORDS = ("BUG", "WARNING: ", "panic", "cut here", "fault", "INFO", "handle", "error: ")
 """One of them is in each of these."""
 PROMPT = re.compile(
     r"(?:(?:\S{0,64}@\S{0,64}[^#$>%]{0,80}|[~/][\w./~-]{0,80} ?)[#$>%] ?|\S{0,64} ?login: ?"
@@ -116,7 +117,8 @@ def _glued(text: str) -> Iterator[int]:
         return
     found = UNMISTAKABLE.search(text)
     before = text[found.start() - 1] if found and found.start() else " "
-    if found and not before.isspace() and before not in QUOTES:
+    torn = found is not None and TORN.match(text[: found.start()])
+    if found and (torn or not before.isspace()) and before not in QUOTES:
         yield found.start()
 
 

@@ -167,3 +167,33 @@ def test_a_result_in_mid_line_is_of_the_test_that_runs() -> None:
 def test_a_line_of_many_messages_takes_linear_time() -> None:
     for piece in ("[    1.000000] ", "x[    1.000000] ", "# [    1.000000] ", '"[    1.000000] x'):
         assert len("".join(parts(piece * 30_000))) == len(piece) * 30_000
+
+
+@pytest.mark.parametrize("torn", ["n", "no", "not ", "not ok ", "o", "ok", "ok "])
+@pytest.mark.parametrize("stamp", [*TIMES, ""])
+@pytest.mark.parametrize("headline", HEADLINES)
+def test_a_report_behind_a_torn_result_is_told(torn: str, stamp: str, headline: str) -> None:
+    whole = "not ok 2 b" if torn.startswith("n") else "ok 2 b"
+    lines = ["KTAP version 1", "1..2", "ok 1 a", f"{torn}{stamp}{headline}", whole[len(torn) :]]
+    verdict = on(lines)
+    assert verdict.outcome is Outcome.CRASH
+    assert [one.complaint.headline for one in verdict.charges] == [headline]
+    assert [case.path for case in verdict.cases] == ["a", "b"]
+
+
+@pytest.mark.parametrize("before", ["bye", "    ok 2 b", "n", "# b: a remark", "box login: "])
+def test_a_kernel_that_starts_in_mid_line_has_reset(before: str) -> None:
+    banner = "[    0.000000] Linux version 6.1.0"
+    lines = [banner, "KTAP version 1", "1..2", "ok 1 a", "ok 2 b", before + banner]
+    assert on([*lines, "[    0.000000] Command line: x"]).outcome is Outcome.CRASH
+
+
+def test_each_part_of_a_line_counts_as_a_line_of_its_boot() -> None:
+    warned = f"[    1.000000] {HEADLINES[0]}"
+    lines = [
+        *("slqb-guest: init", "slqb-guest: tests", "KTAP version 1", "1..1"),
+        *("# expect: 2 WARNING", warned + warned, "ok 1 a", "slqb-guest: warnings 2"),
+        "slqb-guest: taint 512[    2.000000] usb 1-1: new device",
+        "slqb-guest: done[    2.000000] reboot: Power down",
+    ]
+    assert on(lines).outcome is Outcome.PASS
