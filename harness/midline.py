@@ -60,6 +60,11 @@ def parts(text: str) -> list[str]:
     return found
 
 
+def unmistakable(text: str) -> re.Match[str] | None:
+    """Where a text has words that nothing but the kernel says."""
+    return UNMISTAKABLE.search(text) if any(word in text for word in WORDS) else None
+
+
 class Mender:
     """Puts results together that were torn apart by messages."""
 
@@ -113,9 +118,7 @@ def _glued(text: str) -> Iterator[int]:
     if prompt and _tells(text[prompt.end() :]):
         yield prompt.end()
         return
-    if not any(word in text for word in WORDS):
-        return
-    found = UNMISTAKABLE.search(text)
+    found = unmistakable(text)
     before = text[found.start() - 1] if found and found.start() else " "
     torn = found is not None and TORN.match(text[: found.start()])
     if found and (torn or not before.isspace()) and before not in QUOTES:

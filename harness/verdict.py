@@ -271,6 +271,11 @@ def _unread(heard: Heard) -> str:
     return f"no known prefix in {heard.unknown} lines"
 
 
+def _veiled(heard: Heard) -> str:
+    """Why the kernel's lines cannot be read though those of the tests can."""
+    return f"no known prefix in the kernel's lines, such as {heard.veiled.strip()[:100]!r}"
+
+
 def _end_findings(
     boot: Boot, heard: Heard, ended: Ended | None, reached: bool
 ) -> Iterator[Finding]:
@@ -287,6 +292,8 @@ def _end_findings(
             yield Finding(Outcome.TIMEOUT, why)
     elif not reached and boot.ended is None and heard.unknown:
         yield Finding(Outcome.BOOT, _unread(heard))
+    elif reached and boot.ended is None and heard.veiled:
+        yield Finding(Outcome.BOOT, _veiled(heard))
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
         why += " before its first test"
