@@ -184,7 +184,7 @@ class Listener:
         self._reader = Reader()
         self._scan = Scan()
         self._boots = Boots()
-        self._mender = Mender()
+        self._mender = Mender(self._reader.awaits)
         self._prefixed = Prefixed()
         self._behind = Behind()
         self._position = 0

@@ -145,6 +145,10 @@ class Reader:
             self._glued(line)
         self._line += 1
 
+    def awaits(self, number: int) -> bool:
+        """Whether an open block waits for a result of this number."""
+        return any(block.awaits(number) for block in self._open)
+
     def skip(self, lines: int) -> None:
         """Count lines that have nothing to do with tests."""
         self._line += lines

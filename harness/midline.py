@@ -14,10 +14,11 @@ so that "not " here and "ok 2 b" there is a test that failed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from harness.ktap import RESULT, in_grammar
+from harness.prefix import peel
 
 TIMED = re.compile(
     r"(?:<\d{1,3}>)?\[(?: {0,4}\d{1,10}\.\d{6}|[ \d]{4}\d\.\d{1,9})\]"
@@ -41,8 +42,12 @@ PROMPT = re.compile(
 """A shell's prompt or that of getty. A lone "# " begins a remark of a test, so it is none."""
 TORN = re.compile(r"\s*(?:n(?:o(?:t(?: (?:o(?:k ?)?)?)?)?)?|o(?:k ?)?)$")
 """The beginning of a result."""
-TORN_FOR = 8
-"""Lines within which its end must come."""
+DENIAL = re.compile(r"(?P<indent>\s*)n(?:ot? ?)?$")
+"""The beginning of a result that can only become "not ok"."""
+BEFORE_PREFIX = re.compile(r"\s*(?:not ok ?|not o|not ?|no?|ok ?|o)(?=<\d|\[)")
+"""The beginning of a result, and what may be the prefix of a message."""
+TORN_FOR = 1000
+"""Lines within which the end of "o" or "ok" must come; "not" waits for the next result."""
 QUOTES = "\"'`("
 
 
@@ -68,26 +73,46 @@ def unmistakable(text: str) -> re.Match[str] | None:
 class Mender:
     """Puts results together that were torn apart by messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: Callable[[int], bool] = lambda _number: True) -> None:
+        """`due` tells whether the next result may have this number."""
+        self._due = due
         self._torn = ""
         self._since = 0
 
     @property
     def idle(self) -> bool:
-        """Whether no result is torn."""
-        return not self._torn
+        """Whether no more than the next result is waited for."""
+        return not self._torn or DENIAL.match(self._torn) is not None
 
     def mended(self, texts: list[str]) -> list[str]:
         """The parts of the next line; a torn beginning is kept back until its end comes."""
         self._since += 1
-        if self._torn and texts and RESULT.match(self._torn + texts[0]):
-            texts = [self._torn + texts[0], *texts[1:]]
-            self._torn = ""
-        if self._since > TORN_FOR:
+        if self._torn and texts:
+            texts = [self._joined(texts[0]), *texts[1:]]
+        if not self.idle and self._since > TORN_FOR:
             self._torn = ""
         if len(texts) > 1 and TORN.match(texts[0]):
             self._torn, self._since, texts = texts[0], 0, texts[1:]
+        elif len(texts) == 1 and texts[0].strip() == "not":
+            self._torn, self._since = texts[0], 0
         return texts
+
+    def _joined(self, text: str) -> str:
+        """The text with the torn beginning before it, if it goes on with that.
+
+        What was between "not" and "ok" may be lost: the next result fails if its number is due.
+        """
+        whole, result = RESULT.match(self._torn + text), RESULT.match(text)
+        if whole is None and result is None:
+            return text
+        torn, self._torn = self._torn, ""
+        denied = DENIAL.match(torn)
+        if whole is not None:
+            return torn + text
+        if result and denied and not result["fails"] and self._due(int(result["number"])):
+            indent = result["indent"] or denied["indent"]
+            return f"{indent}not {text.lstrip()}"
+        return text
 
 
 def _between(text: str, places: Iterator[int]) -> list[str]:
@@ -117,6 +142,10 @@ def _glued(text: str) -> Iterator[int]:
     prompt = PROMPT.match(text)
     if prompt and _tells(text[prompt.end() :]):
         yield prompt.end()
+        return
+    head = BEFORE_PREFIX.match(text)
+    if head and peel(text[head.end() :]).at:
+        yield head.end()
         return
     found = unmistakable(text)
     before = text[found.start() - 1] if found and found.start() else " "

@@ -25,7 +25,10 @@ BEFORE = 4
 """Lines before a found one that are looked at: one may be the title of what comes."""
 ANCHOR = re.compile(r"(?<![\[\\])[\^$]")
 TESTS = (r"ok \d", r"TAP version", r"\d\.\.\d", r"# ", "Bail out!", "slqb-guest: ")
-TORN = (r"\b(?:no?|not(?: ok?)?|ok?) ?(?:<\d+>)?\[ {0,4}\d",)
+TORN = (
+    r"\b(?:no?|not(?: ok?)?|ok?) ?(?:<\d|\[(?: {0,6}[\dTC<+]|[^\s\]]{1,6}[\d ]))",
+    r"(?m:^[ \t]*not[ \t\r]*$)",
+)
 """A result in which a message begins."""
 BOOTS = (
     *("Linux version ", "Booting Linux", "[Cc]ommand line: ", "Run /", "Kernel panic", "reboot: "),

@@ -197,3 +197,56 @@ def test_each_part_of_a_line_counts_as_a_line_of_its_boot() -> None:
         "slqb-guest: done[    2.000000] reboot: Power down",
     ]
     assert on(lines).outcome is Outcome.PASS
+
+
+QUIET = ["plain text"]
+STAMPS = (*TIMES, "<6>", "<6>[    1.000000] ", "[Mon Nov 30 17:41:19 2026] ", "[  +0.000005] ")
+MESSAGES = [f"{stamp}random: crng init done" for stamp in STAMPS]
+
+
+@pytest.mark.parametrize("torn", ["n", "no", "not", "not ", "not ok ", "    no", "    not "])
+@pytest.mark.parametrize("message", [*MESSAGES, "[    T1] INFO: something"])
+@pytest.mark.parametrize("quiet", [0, 7, 8, 12, 300])
+def test_a_torn_failure_stays_until_the_next_result(torn: str, message: str, quiet: int) -> None:
+    indent = " " * (len(torn) - len(torn.lstrip()))
+    rest = f"{indent}not ok 2 b"[len(torn) :]
+    lines = ["KTAP version 1", f"{indent}1..2", f"{indent}ok 1 a", torn + message]
+    lines += [*QUIET * quiet, rest]
+    assert [case.status for case in on(lines).cases][:2] == [Status.PASS, Status.FAIL]
+    whole = hear(map(Line, lines)).tests.cases
+    assert [case.status for case in whole][:2] == [Status.PASS, Status.FAIL]
+
+
+@pytest.mark.parametrize("line", ["not", "not ", "no[    1.000000] x", "not[    1.000000] x"])
+@pytest.mark.parametrize("quiet", [0, 12])
+def test_a_failure_of_which_a_part_is_lost_stays_one(line: str, quiet: int) -> None:
+    lines = ["KTAP version 1", "1..3", "ok 1 a", line, *QUIET * quiet, "ok 2 b", "ok 3 c"]
+    statuses = [Status.PASS, Status.FAIL, Status.PASS]
+    assert [case.status for case in on(lines).cases] == statuses
+    assert [case.status for case in hear(map(Line, lines)).tests.cases] == statuses
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not enough memory",
+        "not found: /etc/x",
+        "no",
+        "n",
+        "no [mem 0x1] here",
+        "o",
+        "not: x",
+        "not a",
+    ],
+)
+def test_an_ordinary_word_makes_no_failure(line: str) -> None:
+    assert on(["KTAP version 1", "1..2", "ok 1 a", line, "ok 2 b"]).outcome is Outcome.PASS
+
+
+def test_a_result_that_is_not_due_is_not_the_end_of_a_torn_one() -> None:
+    lines = ["KTAP version 1", "1..2", "ok 1 a", "not[    1.000000] x", "ok 7 g", "ok 2 b"]
+    cases = hear(map(Line, lines)).tests.cases
+    assert [(case.path, case.status) for case in cases if case.path in "gb"] == [
+        ("g", Status.PASS),
+        ("b", Status.PASS),
+    ]
