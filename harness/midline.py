@@ -23,20 +23,34 @@ from harness.prefix import peel
 TIMED = re.compile(
     r"(?:<\d{1,3}>)?\[(?: {0,4}\d{1,10}\.\d{6}|[ \d]{4}\d\.\d{1,9})\]"
     r"(?: ?\[ *[TC]\d{1,7}\])*(?= |$)"
-    r"|\[ {0,4}[TC]\d{1,7}\](?= (?:BUG|WARNING|INFO|Kernel|kernel|-----|general|Unable|Oops))"
+    r"|\[ {0,4}[TC]\d{1,7}\](?= (?:BUG|WARNING|INFO|Kernel|kernel|-----|general|Unable|Oops|UBSAN"
+    r"|Internal error|h?list_|refcount_t|slab |kmemleak: |\[ (?:BUG|INFO)|rcu: "
+    r"|watchdog: |usercopy|CFI ))"
 )
 """The kernel's time, as wide as printk makes it; or a caller alone, before a headline."""
 UNMISTAKABLE = re.compile(
     r"-{12}\[ cut here \]-{12}|Kernel panic - not syncing: "
     r"|WARNING: (?:CPU: \d{1,5} PID: \d{1,9}|(?:\[[^\]]{1,200}\] )?\S{1,200}:\d{1,6}) at "
-    r"|BUG: (?:K[ACM]SAN|KFENCE|unable to handle|kernel NULL pointer|soft lockup|Bad page|sleeping)"
-    r"|BUG \S{1,64} \((?:Not tainted|Tainted: )|kernel BUG at |general protection fault"
-    r"|INFO: task \S{1,64} blocked for|Unable to handle kernel |Internal error: Oops"
+    r"|(?:watchdog: )?BUG: soft lockup|(?:workqueue: )?BUG: workqueue lockup"
+    r"|BUG: (?:K[ACM]SAN|KFENCE|unable to handle|kernel NULL pointer|Bad page|sleeping"
+    r"|scheduling while atomic|spinlock |memory leak)"
+    r"|BUG \S{1,64} \((?:Not tainted|Tainted: )|[Kk]ernel BUG at |general protection fault"
+    r"|(?:\[ )?(?:WARNING|BUG|INFO): (?:possible (?:circular|recursive|irq lock)|suspicious RCU"
+    r"|inconsistent lock state|\S{1,40}-safe -> |bad unlock balance|held lock freed"
+    r"|[Ii]nvalid wait context)"
+    r"|INFO: task \S{1,64} blocked for"
+    r"|(?:rcu: )?INFO: \S{1,64} (?:self-)?detected (?:exp\w+ )?stall"
+    r"|Unable to handle kernel |Internal error: Oops|Oops: [0-9a-f]{4}|CFI failure at "
+    r"|UBSAN: [\w-]{1,40} in |(?:h?list_\w{3,20}|slab) corruption\b|refcount_t: |slab error in "
+    r"|usercopy: Kernel memory |kmemleak: \d{1,9} new suspected"
 )
-WORDS = ("BUG", "WARNING: ", "panic", "cut here", "fault", "INFO", "handle", "error: ")
+WORDS = (
+    *("BUG", "WARNING: ", "panic", "cut here", "fault", "INFO", "handle", "error: ", "Oops: "),
+    *("CFI failure", "UBSAN: ", "corruption", "refcount_t: ", "slab error", "usercopy", "kmemleak"),
+)
 """One of them is in each of these."""
 PROMPT = re.compile(
-    r"(?:(?:\S{0,64}@\S{0,64}[^#$>%]{0,80}|[~/][\w./~-]{0,80} ?)[#$>%] ?|\S{0,64} ?login: ?"
+    r"(?:(?:\S{0,64}@[^\s#$>%]{0,64}[^#$>%]{0,80}|[~/][\w./~-]{0,80} ?)[#$>%] ?|\S{0,64} ?login: ?"
     r"|Password: ?|=> ?)"
 )
 """A shell's prompt or that of getty. A lone "# " begins a remark of a test, so it is none."""

@@ -49,6 +49,8 @@ LAST_WORDS_MISSING = (
     "the log lacks the guest's last words (`slqb-guest: taint N`, `slqb-guest: done`): "
     "what came after the tests is not known"
 )
+NEVER_EXPECTED = frozenset({Kind.PANIC, Kind.RESET, Kind.TAINT})
+"""No test can announce these: nothing that comes after them can be trusted."""
 ENDINGS = {
     Ended.HANG: "the guest went silent",
     Ended.TIMEOUT: "the guest was not done in time",
@@ -154,7 +156,8 @@ def _charge(
     owners = [tests.owner(complaint.first) for complaint in told]
     expected = [False] * len(told)
     unmet = []
-    within = _by_group(owners)
+    own = [one.kind not in NEVER_EXPECTED for one in told]
+    within = _by_group([owner if may else "" for owner, may in zip(owners, own, strict=True)])
     waiting: dict[tuple[str, str], deque[int]] = {}
     for wish in declared:
         path, hope = wish.path, wish.expectation

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from harness.complaint import Kind
 from harness.console import Line, saved
 from harness.errors import Outcome
+from harness.headline import table
 from harness.heard import hear
 from harness.ktap import Status
-from harness.midline import parts
+from harness.midline import UNMISTAKABLE, parts
 from harness.skim import skim
 from harness.verdict import Boot, Verdict, judge, judge_heard
 from tests.test_prefix import LOGS, PASSES, WARNS, on, told
@@ -250,3 +251,39 @@ def test_a_result_that_is_not_due_is_not_the_end_of_a_torn_one() -> None:
         ("g", Status.PASS),
         ("b", Status.PASS),
     ]
+
+
+FIRST = {row.kind: row.examples[0] for row in reversed(table().headline)}
+GLUED = [
+    *(FIRST[kind] for kind in FIRST if UNMISTAKABLE.match(FIRST[kind])),
+    "WARNING: mm/slqb.c:412 at flush+0x4c/0x90, CPU#1: slabtest/41",
+    "WARNING: [object == list->head] mm/slqb.c:412 at flush+0x4c/0x90, CPU#1: slabtest/41",
+    "WARNING: suspicious RCU usage",
+    "BUG: scheduling while atomic: init/1/0x00000002",
+    "[ BUG: Invalid wait context ]",
+    "Oops: 0000 [#1] SMP",
+    "Internal error: Oops: 96000004 [#1] SMP",
+]
+SURE_KINDS = {
+    *(Kind.PANIC, Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN, Kind.UBSAN, Kind.CFI),
+    *(Kind.LOCKDEP, Kind.ATOMIC, Kind.SOFT_LOCKUP, Kind.RCU_STALL, Kind.HUNG_TASK, Kind.SLAB),
+    *(Kind.LIST, Kind.REFCOUNT, Kind.OOPS, Kind.WARNING, Kind.WORKQUEUE, Kind.PAGE, Kind.LEAK),
+}
+
+
+def test_headlines_of_all_sorts_are_told_in_mid_line() -> None:
+    assert {kind for kind in FIRST if UNMISTAKABLE.match(FIRST[kind])} >= SURE_KINDS
+
+
+@pytest.mark.parametrize("headline", GLUED)
+@pytest.mark.parametrize(
+    "before", ["ok 1 a", "foo.", "root@box:~# ", "/ # ", "box login: ", "ok 1 a[    T1] "]
+)
+def test_a_headline_without_a_time_is_told(before: str, headline: str) -> None:
+    lines = ["KTAP version 1", "1..2", before + headline, "ok 2 b"]
+    if not before.startswith("ok"):
+        lines.insert(2, "ok 1 a")
+    verdict = on(lines)
+    assert verdict.outcome is Outcome.CRASH
+    assert [one.complaint.headline for one in verdict.charges] == [headline]
+    assert [case.path for case in verdict.cases] == ["a", "b"]
