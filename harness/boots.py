@@ -63,7 +63,7 @@ class SeenBoot:
     guest: bool = False
     """Whether our init ran."""
     taint: tuple[int, int] | None = None
-    """The line on which the guest told the kernel's taint, and the bits."""
+    """The line on which the guest told the kernel's taint last, and all bits that it told."""
     warnings: tuple[int, int] | None = None
     """The line on which it told how often the kernel warned, and the number."""
     warned: int = 0
@@ -170,7 +170,8 @@ class Boots:
         elif name == "done":
             self._now.done = True
         elif name == "taint" and told:
-            self._now.taint = (number, int(told))
+            before = self._now.taint
+            self._now.taint = (number, int(told) | (before[1] if before else 0))
         elif name == "warnings" and told:
             self._now.warnings = (number, int(told))
 

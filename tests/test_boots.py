@@ -117,3 +117,8 @@ def test_any_log_has_a_boot_at_least(lines: list[str]) -> None:
     assert seen[0].first == 0
     assert [one.first for one in seen] == sorted({one.first for one in seen})
     assert all(0 < one.first < len(lines) for one in resets(seen))
+
+
+def test_several_words_of_taint_add_up() -> None:
+    [boot] = boots(["slqb-guest: init", "slqb-guest: taint 512", "slqb-guest: taint 4096"])
+    assert boot.taint == (2, 512 | 4096)

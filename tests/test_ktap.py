@@ -258,3 +258,21 @@ def test_tabs_for_eight_spaces_change_nothing(trees: tuple[Tree, ...]) -> None:
 def test_a_pattern_that_cannot_be_used_is_a_failed_case(regex: str) -> None:
     told = report(["KTAP version 1", "1..1", f"# expect: 1 {regex}", "ok 1 a"])
     assert any("`# expect:` has a bad pattern" in case.reason for case in told.cases)
+
+
+@pytest.mark.parametrize(
+    ("remark", "fine", "bad"),
+    [
+        *((word, Status.SKIP, Status.SKIP) for word in ("SKIP", "skip: no", "Skip no", "SKIP")),
+        *((word, Status.PASS, Status.KNOWN) for word in ("TODO", "todo later", "XFAIL: x")),
+        *((word, Status.FAIL, Status.FAIL) for word in ("TIMEOUT", "TIMEOUT 45 s", "ERROR: x")),
+        *(
+            (word, Status.PASS, Status.FAIL)
+            for word in ("todo-list", "skip-list", "timeout=300", "error count 0", "TIMEOUTS", "x")
+        ),
+    ],
+)
+def test_a_directive_is_a_whole_word(remark: str, fine: Status, bad: Status) -> None:
+    for word, status in (("ok", fine), ("not ok", bad)):
+        lines = ["KTAP version 1", "1..1", f"{word} 1 a # {remark}"]
+        assert [case.status for case in report(lines).cases] == [status]
