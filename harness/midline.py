@@ -6,6 +6,7 @@ whose line break has not been written yet, behind another message that was cut s
 is several lines that lack their line breaks. A message is recognized
 
 - by the kernel's time before it, unless the time stands in quotes, or
+- by a carriage return before it, as programs that show their progress write it, or
 - by words that nothing but the kernel says, where they stick to what is before them or follow
   a prompt.
 
@@ -73,9 +74,11 @@ def parts(text: str) -> list[str]:
 
     What is returned wears the kernel's prefixes where these were found in the line.
     """
+    if "\r" in text:
+        return [part for one in text.split("\r") if one for part in parts(one)] or [""]
     found: list[str] = []
     for part in _between(text, _timed(text)):
-        found += _between(part, _glued(part)) if part is not None else []
+        found += _between(part, _glued(part))
     return found
 
 

@@ -41,7 +41,7 @@ REPORTS = (
     *(r"FIX \S+: ", r"CPU: \d+ (?:UID: \d+ )?PID: ", "Hardware name:", "cut here"),
 )
 """What else only a report has."""
-CONTROLS = bytes(set(range(32)) - set(b"\t\n")) + b"\x7f"
+CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 ESCAPES = re.compile(console.ESCAPES.pattern.encode())
 BLANK, FIRST_BLANK = re.compile(rb"\n(?=[ \t]*\n)"), re.compile(rb"[ \t]*\n")
 SAMPLE, SAMPLED = 16, 2000

@@ -287,3 +287,25 @@ def test_a_headline_without_a_time_is_told(before: str, headline: str) -> None:
     assert verdict.outcome is Outcome.CRASH
     assert [one.complaint.headline for one in verdict.charges] == [headline]
     assert [case.path for case in verdict.cases] == ["a", "b"]
+
+
+@pytest.mark.parametrize("progress", ["50%\r", "\r10%\r20%\r\r", "\r", "copied 3 of 4 \r"])
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ("WARNING: possible circular locking dependency detected", Outcome.CRASH),
+        ("UBSAN: shift-out-of-bounds in mm/slqb.c:1:2", Outcome.CRASH),
+        ("sysfs: cannot create duplicate filename '/kernel/slab/x'", Outcome.CRASH),
+        ("not ok 2 b", Outcome.FAIL),
+        ("ok 2 b", Outcome.PASS),
+        ("[    1.000000] BUG: KASAN: x in f+0x1/0x2", Outcome.CRASH),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\r"])
+def test_a_carriage_return_divides_a_line(
+    progress: str, line: str, outcome: Outcome, end: str
+) -> None:
+    lines = ["KTAP version 1", "1..2", "ok 1 a", progress + line]
+    lines += [] if "ok 2" in line else ["ok 2 b"]
+    assert on(lines, end).outcome is outcome
+    assert judge(Boot(tuple(saved(lines)))).outcome is outcome
