@@ -28,11 +28,14 @@ END = re.compile(
     r"(?:reboot: )?(?:Restarting system|System halted|[Pp]ower down|Power off not available)\b"
     r"|(?:kexec\w*: )?Starting new kernel\b|Kernel panic - not syncing|Rebooting in \d"
     r"|(?:sysrq|SysRq) ?: Resetting\b"
+    r"|-- (?:Boot [0-9a-f]{32}|Reboot) --"
+    r"|(?:\S{1,64} )?systemd-shutdown\[\d+\]: (?:Rebooting|Powering off|Halting)\b"
 )
 WARNING = r"\bWARNING: (?:CPU: \d|at |(?:\[.{1,200}\] )?\S+:\d+ at )"
 """How WARN() begins; other lines that begin with WARNING do not count as one, nor taint."""
 WARNED = re.compile(rf"{WARNING}|\bBUG: (?:KASAN|KFENCE|KCSAN|scheduling while atomic): |\bUBSAN: ")
 """What the kernel counts in warn_count."""
+FIRMWARE = re.compile(r"\[Firmware (?:Bug|Warn)\]: ")
 TIME = re.compile(r"(?:<\d+>)?\[ *(?P<seconds>\d{1,12})\.\d+\]")
 KERNEL_STARTS = re.compile(r"(?:Kernel )?[Cc]ommand line: |Booting Linux |Run /\S+ as init process")
 WORD = re.compile(r"slqb-guest: (?P<name>\w+)(?: (?P<number>\d{1,20}))?$")
@@ -68,6 +71,8 @@ class SeenBoot:
     """The line on which it told how often the kernel warned, and the number."""
     warned: int = 0
     """How many such warnings the log shows."""
+    firmware: int = 0
+    """How many lines of it blame the firmware, for which the kernel sets the letter I."""
     done: bool = False
 
     @property
@@ -103,6 +108,8 @@ class Boots:
             self._now.warned += 1
         elif may_end(raw) and END.match(text):
             self._now.ended = True
+        if "[Firmware " in raw and FIRMWARE.search(text):
+            self._now.firmware += 1
         if "console [" in raw and "enabled" in raw:
             self._enabled = number
 
@@ -188,6 +195,8 @@ def may_end(line: str) -> bool:
         or "alted" in line
         or "ower " in line
         or "panic" in line
+        or "-- " in line
+        or "systemd-shutdown[" in line
     )
 
 

@@ -33,7 +33,8 @@ TORN = (
 BOOTS = (
     *("Linux version ", "Booting Linux", "[Cc]ommand line: ", "Run /", "Kernel panic", "reboot: "),
     *("Restarting system", "System halted", "[Pp]ower down", "Power off not available"),
-    *("Starting new kernel", "Rebooting in ", ": Resetting", r"console \["),
+    *("Starting new kernel", "Rebooting in ", ": Resetting", r"console \[", "-- Reboot --"),
+    *(r"-- Boot [0-9a-f]", r"systemd-shutdown\[", r"\[Firmware (?:Bug|Warn)\]"),
 )
 """How a boot begins and ends."""
 REPORTS = (
