@@ -49,6 +49,9 @@ TAB = 8
 DEEPEST = 64
 """Blocks within one another that are told apart; no test needs as many."""
 OK = re.compile(r"(?:not )?ok \d")
+MOST_EXPECTED = 1000
+"""Complaints that one test may announce."""
+TOO_MANY = f"a test announced more than {MOST_EXPECTED} complaints"
 MOST_GLUED = 4
 """Places in a line that are looked at for a result."""
 INSIDE = re.compile(r"(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$")
@@ -243,6 +246,10 @@ class Reader:
         if not self._open:
             return
         block, regex = self._open[-1], found["regex"].strip()
+        if len(block.expects) >= MOST_EXPECTED:
+            if TOO_MANY not in block.faults:
+                block.faults.append(TOO_MANY)
+            return
         try:
             linear(regex)
         except LinearError as error:

@@ -46,8 +46,8 @@ SEVERITY = (
 SHAPE = "topology"
 """The group of tests that only asks whether the machine is the one asked for."""
 LAST_WORDS_MISSING = (
-    "the log lacks the guest's last words (`slqb-guest: taint N`, `slqb-guest: done`): "
-    "what came after the tests is not known"
+    "the guest's init did not finish: its last lines (`slqb-guest: taint N`, `slqb-guest: done`) "
+    "are missing"
 )
 NEVER_EXPECTED = frozenset({Kind.PANIC, Kind.RESET, Kind.TAINT})
 """No test can announce these: nothing that comes after them can be trusted."""

@@ -276,3 +276,16 @@ def test_a_directive_is_a_whole_word(remark: str, fine: Status, bad: Status) -> 
     for word, status in (("ok", fine), ("not ok", bad)):
         lines = ["KTAP version 1", "1..1", f"{word} 1 a # {remark}"]
         assert [case.status for case in report(lines).cases] == [status]
+
+
+@pytest.mark.parametrize(
+    ("announced", "outcome"), [(1000, "PASS"), (1001, "FAIL"), (20_000, "FAIL")]
+)
+def test_a_test_announces_so_many_complaints_at_most(announced: int, outcome: str) -> None:
+    wishes = [f"# expect: 0-1 WARNING {at}" for at in range(announced)]
+    lines = ["KTAP version 1", "1..1", *wishes, "ok 1 a"]
+    verdict = judge(Boot(tuple(saved(lines))))
+    assert verdict.outcome.name == outcome
+    assert sum("announced more than 1000" in one.reason for one in verdict.findings) == (
+        outcome == "FAIL"
+    )

@@ -131,7 +131,7 @@ def test_a_log_of_our_guest_without_its_last_words_is_no_pass(
 ) -> None:
     found = verdict(PASSES.replace(word, ""), ended)
     assert found.outcome is Outcome.FAIL
-    assert "lacks the guest's last words" in found.reason
+    assert "the guest's init did not finish: its last lines" in found.reason
 
 
 def test_a_log_of_another_guest_needs_no_last_words() -> None:
