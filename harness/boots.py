@@ -28,11 +28,14 @@ END = re.compile(
     r"(?:reboot: )?(?:Restarting system|System halted|[Pp]ower down|Power off not available)\b"
     r"|(?:kexec\w*: )?Starting new kernel\b|Kernel panic - not syncing|Rebooting in \d"
     r"|(?:sysrq|SysRq) ?: Resetting\b"
+    r"|-- (?:Boot [0-9a-f]{32}|Reboot) --"
+    r"|(?:\S{1,64} )?systemd-shutdown\[\d+\]: (?:Rebooting|Powering off|Halting)\b"
 )
-WARNING = r"\bWARNING: (?:CPU: \d|at |\S+:\d+ at )"
+WARNING = r"\bWARNING: (?:CPU: \d|at |(?:\[.{1,200}\] )?\S+:\d+ at )"
 """How WARN() begins; other lines that begin with WARNING do not count as one, nor taint."""
 WARNED = re.compile(rf"{WARNING}|\bBUG: (?:KASAN|KFENCE|KCSAN|scheduling while atomic): |\bUBSAN: ")
 """What the kernel counts in warn_count."""
+FIRMWARE = re.compile(r"\[Firmware (?:Bug|Warn)\]: ")
 TIME = re.compile(r"(?:<\d+>)?\[ *(?P<seconds>\d{1,12})\.\d+\]")
 KERNEL_STARTS = re.compile(r"(?:Kernel )?[Cc]ommand line: |Booting Linux |Run /\S+ as init process")
 WORD = re.compile(r"slqb-guest: (?P<name>\w+)(?: (?P<number>\d{1,20}))?$")
@@ -63,11 +66,13 @@ class SeenBoot:
     guest: bool = False
     """Whether our init ran."""
     taint: tuple[int, int] | None = None
-    """The line on which the guest told the kernel's taint, and the bits."""
+    """The line on which the guest told the kernel's taint last, and all bits that it told."""
     warnings: tuple[int, int] | None = None
     """The line on which it told how often the kernel warned, and the number."""
     warned: int = 0
     """How many such warnings the log shows."""
+    firmware: int = 0
+    """How many lines of it blame the firmware, for which the kernel sets the letter I."""
     done: bool = False
 
     @property
@@ -103,6 +108,8 @@ class Boots:
             self._now.warned += 1
         elif may_end(raw) and END.match(text):
             self._now.ended = True
+        if "[Firmware " in raw and FIRMWARE.search(text):
+            self._now.firmware += 1
         if "console [" in raw and "enabled" in raw:
             self._enabled = number
 
@@ -123,7 +130,7 @@ class Boots:
 
     def _kind(self, number: int, raw: str, text: str) -> Banner:
         """Whether this line is the banner of a kernel that starts."""
-        time = TIME.match(raw)
+        time = TIME.search(raw, 0, len(raw) - len(text))
         if not text.startswith(BANNER) or (time and int(time["seconds"]) > 0):
             return Banner.NONE
         prefixed = text != raw
@@ -170,7 +177,8 @@ class Boots:
         elif name == "done":
             self._now.done = True
         elif name == "taint" and told:
-            self._now.taint = (number, int(told))
+            before = self._now.taint
+            self._now.taint = (number, int(told) | (before[1] if before else 0))
         elif name == "warnings" and told:
             self._now.warnings = (number, int(told))
 
@@ -187,6 +195,8 @@ def may_end(line: str) -> bool:
         or "alted" in line
         or "ower " in line
         or "panic" in line
+        or "-- " in line
+        or "systemd-shutdown[" in line
     )
 
 

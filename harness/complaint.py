@@ -47,6 +47,8 @@ MOST_HEADS = 64
 """So many further headlines of one event are kept."""
 NEAR = 2
 """A title is at most so many lines before its stack dump."""
+REACH = 8
+"""... or so many, if details of a report stand between them."""
 OUR_OWN = re.compile(r"^slqb-guest: ")
 
 
@@ -269,9 +271,14 @@ class Scan:
         headline = f"the beginning is missing: {text}"
         report = Report(Complaint(Kind.FRAGMENT, headline, number, number))
         report.dump = role in (Role.STACK, Role.WHO, Role.CONTEXT)
-        report.title = self._before if number - self._reach <= NEAR else None
+        near = number - self._reach <= NEAR and self._since_title(number) <= REACH
+        report.title = self._before if near else None
         self._begin(report, number if report.title is None else report.title[0])
         report.absorb(number, text, role)
+
+    def _since_title(self, number: int) -> int:
+        """How many lines ago the line was that may be a title."""
+        return number - self._before[0] if self._before else 0
 
     def _remember(self, number: int, text: str, role: Role | None) -> None:
         """Keep a line that may be the title of a stack dump; details may come between them."""

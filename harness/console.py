@@ -22,6 +22,8 @@ STAMP = re.compile(r"^ *(?P<at>\d{1,9}\.\d{3}) \| ?")
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[()][0-9A-B]|c)")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
+UNPRINTABLE_BUT_RETURNS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 
 @dataclass(frozen=True)
 class Line:
@@ -74,10 +76,15 @@ def clean(raw: bytes) -> str:
 def saved(texts: Iterable[str]) -> Iterator[Line]:
     """The lines of a saved log: one of ours, or any other."""
     for raw in texts:
-        yield saved_line(clean(raw.encode("utf-8", errors="surrogateescape")))
+        text = raw.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+        yield saved_line(UNPRINTABLE_BUT_RETURNS.sub("", ESCAPES.sub("", text)).rstrip())
 
 
 def saved_line(text: str) -> Line:
-    """A line of a saved log, cleaned; the time that we wrote before it becomes its own."""
+    """A line of a saved log, cleaned; the time that we wrote before it becomes its own.
+
+    Carriage returns in mid-line stay: they divide it (midline.py).
+    """
+    text = text.lstrip("\r")
     stamp = STAMP.match(text)
     return Line(text[stamp.end() :], float(stamp["at"])) if stamp else Line(text)

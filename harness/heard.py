@@ -9,17 +9,18 @@ Nothing else of the log is kept, so that the memory needed does not grow with it
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from harness.boots import Boots, SeenBoot, resets
-from harness.complaint import Complaint, Scan
+from harness.complaint import Complaint, Kind, Scan, of_the_guest
 from harness.console import Line
 from harness.ktap import Reader
-from harness.midline import Mender, parts
+from harness.midline import Mender, parts, unmistakable
 from harness.prefix import DICTIONARY, NEARBY, Peeled, peel, unescaped
 from harness.results import Report, flatten
+from harness.splat import WIDEST_HEADLINE
 from harness.taint import unexplained
 
 TESTS_BEGIN = "slqb-guest: tests"
@@ -30,11 +31,12 @@ LAST = 20
 CHUNK = 1024
 LONGEST = 4096
 """Characters of a line, or of each part of it, that are looked at."""
-LANDMARKS = (
-    *("Linux version ", "Booting Linux", "slqb-guest: ", "KTAP version ", "TAP version "),
-    *(PANIC, "reboot: "),
-)
+OF_THE_KERNEL = ("Linux version ", "Booting Linux", PANIC, "reboot: ")
+LANDMARKS = (*OF_THE_KERNEL, "slqb-guest: ", "KTAP version ", "TAP version ")
 """How lines begin that nothing stands before."""
+NO_SYNC = f"{PANIC} - not syncing: "
+WIDEST_PREFIX = 100
+"""Characters that an unknown prefix may have."""
 
 
 @dataclass
@@ -56,6 +58,8 @@ class Heard:
     """Whether the guest powered off at the end."""
     unknown: int = 0
     """Lines with a prefix that is not known, if most lines have one; else 0."""
+    veiled: str = ""
+    """The first line of the kernel's own behind an unknown prefix, if all such lines have one."""
     times: dict[int, float] = field(default_factory=dict)
     """Seconds, by the position at which a line was said; only for a record of the guest's own."""
     divided: Sequence[int] = ()
@@ -78,6 +82,21 @@ class Prefixed:
     """Lines that begin as those of a console do ..."""
     hidden: int = 0
     """... and those that do so behind something else."""
+    kernel: int = 0
+    """Lines of the kernel's own that begin as they should ..."""
+    veiled: str = ""
+    """... and the first one that does so behind something else."""
+
+    def look(self, texts: Sequence[str]) -> None:
+        """Look for the kernel's own landmarks in the parts of a line, without their prefixes."""
+        for text in texts:
+            found = [text.find(mark) for mark in OF_THE_KERNEL if mark in text]
+            if not found or self.kernel:
+                continue
+            if min(found) == 0:
+                self.kernel += 1
+            elif min(found) <= WIDEST_PREFIX and not self.veiled and _outside(text, min(found)):
+                self.veiled = text
 
     def take(self, line: str, at: int) -> None:
         """Count one line, of which the text begins there."""
@@ -106,10 +125,50 @@ class Prefixed:
         return self.bare + round(self.passed * self.bare / (self.bare + self.known))
 
 
+class Behind:
+    """Headlines that stand behind other words, for where no report was found.
+
+    A prefix that nobody knows hides a report from the scan. A headline that nothing but the
+    kernel says tells that there was one; a panic is never passed over.
+    """
+
+    def __init__(self) -> None:
+        self._first: Complaint | None = None
+        self._panic: Complaint | None = None
+
+    def feed(self, number: int, text: str) -> None:
+        """Take one line, or a part of one, without its prefixes."""
+        found = unmistakable(text)
+        if found is None or found.start() == 0 or not _outside(text, found.start()):
+            return
+        line = text[:WIDEST_HEADLINE]
+        if NO_SYNC in text:
+            self._panic = self._panic or Complaint(Kind.PANIC, line, number, number)
+        self._first = self._first or Complaint(Kind.FRAGMENT, line, number, number)
+
+    def missed(self, found: Sequence[Complaint], *, unread: bool) -> Iterator[Complaint]:
+        """What the complaints that were found leave out.
+
+        Arguments:
+            found: the complaints
+            unread: whether no line could be read, so that this is what the verdict says
+        """
+        if self._panic and not any(one.kind is Kind.PANIC for one in found):
+            yield self._panic
+        elif self._first and not found and not unread:
+            yield self._first
+
+
 def _told(found: Sequence[Complaint], boots: Sequence[SeenBoot]) -> list[Complaint]:
     """Every complaint of the log in order: on the console, a reset, or only counted."""
     told = [*found, *resets(boots)]
     return sorted([*told, *unexplained(told, boots)], key=lambda one: one.first)
+
+
+def _outside(text: str, at: int) -> bool:
+    """Whether what begins there is behind white space, unquoted, and not said by a test."""
+    quoted = any(text.count(quote, 0, at) % 2 for quote in "\"'`")
+    return text[at - 1].isspace() and not quoted and not of_the_guest(text)
 
 
 def _bounded(text: str) -> str:
@@ -125,8 +184,9 @@ class Listener:
         self._reader = Reader()
         self._scan = Scan()
         self._boots = Boots()
-        self._mender = Mender()
+        self._mender = Mender(self._reader.awaits)
         self._prefixed = Prefixed()
+        self._behind = Behind()
         self._position = 0
         self._lines = 0
         self._last = Line("")
@@ -147,10 +207,12 @@ class Listener:
         found = peel(line.text, nearby)
         if line.text:
             self._prefixed.take(line.text, found.at)
-        self._boots.feed(self._position, line.text, line.text[found.at :])
-        for at, text in enumerate(self._texts(line.text, found)):
+        told = self._texts(line.text, found)
+        self._prefixed.look([text for _, text in told])
+        for at, (raw, text) in enumerate(told):
             if at:
                 self._divided.append(self._position)
+            self._boots.feed(self._position, raw, text)
             self._take(text, line.at)
         self._lines += 1
         self._last = line
@@ -179,37 +241,41 @@ class Listener:
     def end(self) -> Heard:
         """All that was heard."""
         boots = self._boots.end()
+        found, unknown = self._scan.end(), self._prefixed.unknown
         return Heard(
             flatten(self._reader.end()),
-            _told(self._scan.end(), boots),
+            _told([*found, *self._behind.missed(found, unread=unknown > 0)], boots),
             boots,
             length=self._lines,
             last=self._last,
             begun=self._begun,
             panic=self._panic,
             off=self._lines - self._off <= LAST,
-            unknown=self._prefixed.unknown,
+            unknown=unknown,
+            veiled="" if self._prefixed.kernel else self._prefixed.veiled,
             times=self._times,
             divided=self._divided,
         )
 
-    def _texts(self, line: str, found: Peeled) -> list[str]:
-        """The texts of a line: usually one."""
+    def _texts(self, line: str, found: Peeled) -> list[tuple[str, str]]:
+        """The texts of a line, usually one; each as it is, and without its prefixes."""
         text = line[found.at :]
         if found.escaped:
             self._record = True
-            return unescaped(text).split("\n")
+            return [(line[: found.at] + one, one) for one in unescaped(text).split("\n")]
         if self._record and DICTIONARY.match(line):
-            return [""]
+            return [("", "")]
         self._record = False
-        told = self._mender.mended(parts(text))
-        if len(told) > 1:
-            told[1:] = [one[peel(one).at :] for one in told[1:]]
-        return [_bounded(one) for one in told]
+        pieces = parts(text)
+        bare = [pieces[0], *(one[peel(one).at :] for one in pieces[1:])]
+        told = self._mender.mended(bare)  # one less, if a torn beginning is kept back
+        raws = [line[: found.at] + pieces[0], *pieces[1:]][len(pieces) - len(told) :]
+        return [(_bounded(raw), _bounded(one)) for raw, one in zip(raws, told, strict=True)]
 
     def _take(self, text: str, at: float | None) -> None:
         self._reader.feed(text)
         self._scan.feed(self._position, text.rstrip())
+        self._behind.feed(self._position, text.strip())
         if at is not None:
             self._times[self._position] = at
         self._begun = self._begun or TESTS_BEGIN in text

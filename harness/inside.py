@@ -41,8 +41,9 @@ def check_path(root: Path, path: str) -> None:
     _refuse_outside(root, path)
     if link := first_link(root, path):
         raise LinkError(
-            f"{link.relative_to(root)} is a symbolic link to {link.readlink()}, and {path} would be"
-            f" written through it: put a {'file' if link == root / path else 'directory'} there"
+            f"{link.relative_to(root)} is a symbolic link to {link.readlink()}; slqb does not write"
+            " through links: replace it by a "
+            f"{'regular file' if link == root / path else 'directory'}"
         )
     for folder in list(PurePath(path).parents)[:-1]:
         if (root / folder).exists() and not (root / folder).is_dir():

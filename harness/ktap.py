@@ -32,8 +32,11 @@ RESULT = re.compile(
     r"(?P<indent>[ \t]*)(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$"
 )
 DIRECTIVE = re.compile(
-    r"(?P<name>.*?)(?:^| )# *(?P<word>SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b:? *(?P<why>.*)$", re.I
+    r"(?P<name>.*?)(?:^| )# *(?P<word>(?i:SKIP|TODO|XFAIL)|TIMEOUT|ERROR)(?=[\s:]|$):?"
+    r" *(?P<why>.*)$"
 )
+"""A word and its reason. People write the first three in either case; the kernel's test runner
+writes the others in capitals, and small letters are a remark ("# error count 0")."""
 REMARK = re.compile(r"(?P<name>.*?)(?:^| )# (?P<why>.*)$")
 BAIL = re.compile(r"\s*Bail out! *(?P<why>.*)$")
 START = re.compile(r"\s*# start: (?P<name>\S.*)$")
@@ -46,6 +49,9 @@ TAB = 8
 DEEPEST = 64
 """Blocks within one another that are told apart; no test needs as many."""
 OK = re.compile(r"(?:not )?ok \d")
+MOST_EXPECTED = 1000
+"""Complaints that one test may announce."""
+TOO_MANY = f"a test announced more than {MOST_EXPECTED} complaints"
 MOST_GLUED = 4
 """Places in a line that are looked at for a result."""
 INSIDE = re.compile(r"(?P<fails>not )?ok (?P<number>\d{1,9})(?: (?:- )?(?P<rest>.*))?$")
@@ -145,6 +151,10 @@ class Reader:
             self._glued(line)
         self._line += 1
 
+    def awaits(self, number: int) -> bool:
+        """Whether an open block waits for a result of this number."""
+        return any(block.awaits(number) for block in self._open)
+
     def skip(self, lines: int) -> None:
         """Count lines that have nothing to do with tests."""
         self._line += lines
@@ -236,6 +246,10 @@ class Reader:
         if not self._open:
             return
         block, regex = self._open[-1], found["regex"].strip()
+        if len(block.expects) >= MOST_EXPECTED:
+            if TOO_MANY not in block.faults:
+                block.faults.append(TOO_MANY)
+            return
         try:
             linear(regex)
         except LinearError as error:

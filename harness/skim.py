@@ -21,16 +21,20 @@ from harness.linear import linear_bytes
 from harness.logfile import pieces
 from harness.prefix import NEARBY
 
-BEFORE = 4
+BEFORE = complaint.REACH
 """Lines before a found one that are looked at: one may be the title of what comes."""
 ANCHOR = re.compile(r"(?<![\[\\])[\^$]")
 TESTS = (r"ok \d", r"TAP version", r"\d\.\.\d", r"# ", "Bail out!", "slqb-guest: ")
-TORN = (r"\b(?:no?|not(?: ok?)?|ok?) ?(?:<\d+>)?\[ {0,4}\d",)
+TORN = (
+    r"\b(?:no?|not(?: ok?)?|ok?) ?(?:<\d|\[(?: {0,6}[\dTC<+]|[^\s\]]{1,6}[\d ]))",
+    r"(?m:^[ \t]*not[ \t\r]*$)",
+)
 """A result in which a message begins."""
 BOOTS = (
     *("Linux version ", "Booting Linux", "[Cc]ommand line: ", "Run /", "Kernel panic", "reboot: "),
     *("Restarting system", "System halted", "[Pp]ower down", "Power off not available"),
-    *("Starting new kernel", "Rebooting in ", ": Resetting", r"console \["),
+    *("Starting new kernel", "Rebooting in ", ": Resetting", r"console \[", "-- Reboot --"),
+    *(r"-- Boot [0-9a-f]", r"systemd-shutdown\[", r"\[Firmware (?:Bug|Warn)\]"),
 )
 """How a boot begins and ends."""
 REPORTS = (
@@ -38,7 +42,7 @@ REPORTS = (
     *(r"FIX \S+: ", r"CPU: \d+ (?:UID: \d+ )?PID: ", "Hardware name:", "cut here"),
 )
 """What else only a report has."""
-CONTROLS = bytes(set(range(32)) - set(b"\t\n")) + b"\x7f"
+CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 ESCAPES = re.compile(console.ESCAPES.pattern.encode())
 BLANK, FIRST_BLANK = re.compile(rb"\n(?=[ \t]*\n)"), re.compile(rb"[ \t]*\n")
 SAMPLE, SAMPLED = 16, 2000
@@ -49,7 +53,9 @@ SAMPLE, SAMPLED = 16, 2000
 def telling() -> Any:
     """Finds the lines that may tell something."""
     words = (*TESTS, *TORN, *BOOTS, *REPORTS)
-    found = [*words, *(ANCHOR.sub("", pattern) for pattern in complaint.patterns())]
+    # without \b, too: "\x0a" of a kmsg record may stand before a word
+    loose = (ANCHOR.sub("", pattern).replace(r"\b", "") for pattern in complaint.patterns())
+    found = [*words, *loose]
     return linear_bytes("|".join(f"(?:{one})" for one in found).encode())
 
 
@@ -111,11 +117,11 @@ class _Piece:
     def _nearby(self, place: int) -> list[str]:
         """The lines around a place."""
         first = last = place
-        for _ in range(NEARBY):
+        for _ in range(NEARBY + 1):  # its own line break is the first one after it
             first = self._text.rfind(b"\n", 0, max(first, 0))
             last = self._text.find(b"\n", last) + 1 or len(self._text)
-        around = self._text[max(first, 0) : last].decode(errors="replace")
-        return [saved_line(line).text for line in around.split("\n")]
+        around = self._text[first + 1 : last].decode(errors="replace")
+        return [saved_line(line.rstrip()).text for line in around.split("\n")[:-1]]
 
     def _pass(self, end: int) -> None:
         """Count lines up to a place, and look at the prefixes of some."""

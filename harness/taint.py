@@ -22,8 +22,9 @@ from harness.complaint import Complaint, Kind
 
 LETTERS = "PFSRMBUDAWCIOELKXTNJ"
 """The letter of each bit, the lowest first."""
-EXPECTED = frozenset("OEN")
-"""Our module lies outside the tree and is not signed; tests ran."""
+EXPECTED = frozenset("OENTC")
+"""Our module lies outside the tree and is not signed; tests ran; the kernel was built with its
+structures in random order (T), or loaded a driver from staging (C)."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,13 @@ def unexplained(found: Iterable[Complaint], seen: Iterable[SeenBoot]) -> Iterato
         line, bits = boot.taint
         mine = [one for one in known if boot.first <= one.first < line]
         kept = _kept_from_console(boot)
-        odd = {letter for letter in _letters(bits) - EXPECTED if not _explained(letter, mine)}
+        fine = EXPECTED | {"I"} if boot.firmware else EXPECTED
+        odd = {letter for letter in _letters(bits) - fine if not _explained(letter, mine)}
         if kept is not None:
             odd -= {"W"}
             yield kept
         if odd:
-            marks = "".join(sorted(odd))
+            marks = ", ".join(sorted(odd))
             headline = f"the kernel is tainted ({marks}), and the console does not say why"
             yield Complaint(Kind.TAINT, headline, line, line)
 

@@ -46,9 +46,11 @@ SEVERITY = (
 SHAPE = "topology"
 """The group of tests that only asks whether the machine is the one asked for."""
 LAST_WORDS_MISSING = (
-    "the log lacks the guest's last words (`slqb-guest: taint N`, `slqb-guest: done`): "
-    "what came after the tests is not known"
+    "the guest's init did not finish: its last lines (`slqb-guest: taint N`, `slqb-guest: done`) "
+    "are missing"
 )
+NEVER_EXPECTED = frozenset({Kind.PANIC, Kind.RESET, Kind.TAINT})
+"""No test can announce these: nothing that comes after them can be trusted."""
 ENDINGS = {
     Ended.HANG: "the guest went silent",
     Ended.TIMEOUT: "the guest was not done in time",
@@ -154,7 +156,8 @@ def _charge(
     owners = [tests.owner(complaint.first) for complaint in told]
     expected = [False] * len(told)
     unmet = []
-    within = _by_group(owners)
+    own = [one.kind not in NEVER_EXPECTED for one in told]
+    within = _by_group([owner if may else "" for owner, may in zip(owners, own, strict=True)])
     waiting: dict[tuple[str, str], deque[int]] = {}
     for wish in declared:
         path, hope = wish.path, wish.expectation
@@ -271,6 +274,11 @@ def _unread(heard: Heard) -> str:
     return f"no known prefix in {heard.unknown} lines"
 
 
+def _veiled(heard: Heard) -> str:
+    """Why the kernel's lines cannot be read though those of the tests can."""
+    return f"no known prefix in the kernel's lines, such as {heard.veiled.strip()[:100]!r}"
+
+
 def _end_findings(
     boot: Boot, heard: Heard, ended: Ended | None, reached: bool
 ) -> Iterator[Finding]:
@@ -287,6 +295,8 @@ def _end_findings(
             yield Finding(Outcome.TIMEOUT, why)
     elif not reached and boot.ended is None and heard.unknown:
         yield Finding(Outcome.BOOT, _unread(heard))
+    elif reached and boot.ended is None and heard.veiled:
+        yield Finding(Outcome.BOOT, _veiled(heard))
     elif not reached and ended is not None:
         why = ENDINGS.get(ended, "the guest powered off")
         why += " before its first test"

@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.boots import END, WARNED, boots, may_end, may_warn, resets
+from harness.complaint import Kind
+from harness.console import Line
+from harness.heard import hear
+from harness.skim import skim
 
 BANNER = "Linux version 6.1.0 (user@host) (gcc 12.2.0) #1 SMP"
 TESTS = ("KTAP version 1", "1..2", "ok 1 a", "# start: b")
@@ -23,6 +27,10 @@ ENDS = (
     "Kernel panic - not syncing: a test",
     "Rebooting in 5 seconds..",
     "sysrq: Resetting",
+    "-- Boot 0123456789abcdef0123456789abcdef --",
+    "-- Reboot --",
+    "systemd-shutdown[1]: Rebooting.",
+    "box systemd-shutdown[1]: Powering off.",
 )
 
 
@@ -117,3 +125,27 @@ def test_any_log_has_a_boot_at_least(lines: list[str]) -> None:
     assert seen[0].first == 0
     assert [one.first for one in seen] == sorted({one.first for one in seen})
     assert all(0 < one.first < len(lines) for one in resets(seen))
+
+
+def test_several_words_of_taint_add_up() -> None:
+    [boot] = boots(["slqb-guest: init", "slqb-guest: taint 512", "slqb-guest: taint 4096"])
+    assert boot.taint == (2, 512 | 4096)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_in_order_is_found_in_a_long_log_as_well(end: str) -> None:
+    lines = timed(BANNER, *TESTS[:-1], "ok 2 b", *["usb 1-1: new device"] * 50, end)
+    lines += timed(*["usb 1-1: new device"] * 50, BANNER, "Command line: x")
+    whole, skimmed = hear(map(Line, lines)), skim(["\n".join(lines).encode()])
+    for heard in (whole, skimmed):
+        assert not [one for one in heard.complaints if one.kind is Kind.RESET]
+
+
+@pytest.mark.parametrize(
+    "stamp", ["", "Nov 30 17:41:19 box kernel: ", "kern  :notice: ", "2026-11-30T17:41:19+0100 "]
+)
+def test_a_banner_of_a_later_time_is_printed_by_a_program(stamp: str) -> None:
+    first = [stamp + line for line in timed(BANNER, *TESTS)]
+    again = [stamp + line for line in timed(BANNER, "ok 2 b", start=5)]
+    assert count(*first, *again) == (1, 0)
+    assert count(*first, *(stamp + line for line in timed(BANNER, "Command line: x"))) == (2, 1)

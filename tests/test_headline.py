@@ -238,3 +238,27 @@ def test_each_line_that_begins_a_complaint_is_found_by_a_pattern() -> None:
 def test_a_complaint_tells_all_that_was_kept() -> None:
     complaint = Complaint(Kind.BUG, "a", 0, 2, ["b"], ["c"])
     assert list(complaint.lines()) == ["a", "b", "c"]
+
+
+TAILS = [line for row in TABLE.part if row.role is Role.EVIDENCE for line in row.examples]
+
+
+@pytest.mark.parametrize("line", TAILS)
+@pytest.mark.parametrize("lines", ["begin", "end"])
+def test_a_log_that_begins_or_ends_inside_a_report_is_told(line: str, lines: str) -> None:
+    results = ["KTAP version 1", "1..1", "ok 1 a"]
+    found = complaints([line, *results] if lines == "begin" else [*results, line])
+    assert [one.kind for one in found] == [Kind.FRAGMENT]
+
+
+@pytest.mark.parametrize("line", TAILS)
+def test_a_tail_within_its_report_is_part_of_it(line: str) -> None:
+    for headline in ("BUG: KASAN: x in f+0x1/0x2", "WARNING: possible recursive locking detected"):
+        assert len(complaints([headline, line, *DUMP, line, END])) == 1
+
+
+@pytest.mark.parametrize("word", ["Changing Loglevel", "HELP : loglevel(0-9)", "Emergency Sync"])
+@pytest.mark.parametrize("said", ["sysrq: ", "SysRq : "])
+def test_a_sysrq_that_dumps_nothing_hides_no_dump(said: str, word: str) -> None:
+    assert [one.kind for one in complaints([said + word, "something bad", *DUMP])] == [Kind.STACK]
+    assert complaints([f"{said}Show State", *DUMP]) == []

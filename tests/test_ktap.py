@@ -258,3 +258,34 @@ def test_tabs_for_eight_spaces_change_nothing(trees: tuple[Tree, ...]) -> None:
 def test_a_pattern_that_cannot_be_used_is_a_failed_case(regex: str) -> None:
     told = report(["KTAP version 1", "1..1", f"# expect: 1 {regex}", "ok 1 a"])
     assert any("`# expect:` has a bad pattern" in case.reason for case in told.cases)
+
+
+@pytest.mark.parametrize(
+    ("remark", "fine", "bad"),
+    [
+        *((word, Status.SKIP, Status.SKIP) for word in ("SKIP", "skip: no", "Skip no", "SKIP")),
+        *((word, Status.PASS, Status.KNOWN) for word in ("TODO", "todo later", "XFAIL: x")),
+        *((word, Status.FAIL, Status.FAIL) for word in ("TIMEOUT", "TIMEOUT 45 s", "ERROR: x")),
+        *(
+            (word, Status.PASS, Status.FAIL)
+            for word in ("todo-list", "skip-list", "timeout=300", "error count 0", "TIMEOUTS", "x")
+        ),
+    ],
+)
+def test_a_directive_is_a_whole_word(remark: str, fine: Status, bad: Status) -> None:
+    for word, status in (("ok", fine), ("not ok", bad)):
+        lines = ["KTAP version 1", "1..1", f"{word} 1 a # {remark}"]
+        assert [case.status for case in report(lines).cases] == [status]
+
+
+@pytest.mark.parametrize(
+    ("announced", "outcome"), [(1000, "PASS"), (1001, "FAIL"), (20_000, "FAIL")]
+)
+def test_a_test_announces_so_many_complaints_at_most(announced: int, outcome: str) -> None:
+    wishes = [f"# expect: 0-1 WARNING {at}" for at in range(announced)]
+    lines = ["KTAP version 1", "1..1", *wishes, "ok 1 a"]
+    verdict = judge(Boot(tuple(saved(lines))))
+    assert verdict.outcome.name == outcome
+    assert sum("announced more than 1000" in one.reason for one in verdict.findings) == (
+        outcome == "FAIL"
+    )

@@ -241,3 +241,59 @@ def test_a_format_takes_linear_time(pattern: str) -> None:
             for tail in ("", "x", "]", " ["):
                 peel(line + tail, lambda: ())
     assert time.process_time() - began < 20
+
+
+ODD = (
+    *(
+        "[    1.000000@0] ",
+        "[    1.000000] (CPU:0-pid:1:swapper/0) ",
+        "[    1.000000] [swapper/0] ",
+    ),
+    *("E/kernel: ", "[CPU1] ", "(XEN) ", "| ", "node7/3/tty: "),
+)
+BANNER = "Linux version 6.1.0 (someone@somewhere) #1 SMP"
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("log", ["passes", "warns", "slab"])
+def test_an_unknown_prefix_on_the_kernels_lines_alone_is_no_pass(odd: str, log: str) -> None:
+    kernel = {*WARNS.splitlines(), BANNER, "reboot: Power down"}
+    lines = [odd * (one in kernel or one.startswith("BUG ")) + one for one in LOGS[log].split("\n")]
+    verdict = on(lines[:-1])
+    assert verdict.outcome is not Outcome.PASS
+    assert log != "passes" or verdict.reason.startswith("no known prefix in the kernel's lines")
+    assert told(judge(Boot(tuple(saved(lines[:-1]))))) == told(verdict)
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("headline", WARNS.splitlines()[:3:2])
+def test_an_unmistakable_headline_behind_an_unknown_prefix_is_no_pass(
+    odd: str, headline: str
+) -> None:
+    log = PASSES.replace("    ok 2", f"{odd}{headline}\n    ok 2")
+    assert on(log.splitlines()).outcome is Outcome.CRASH
+
+
+@pytest.mark.parametrize(
+    "before", [*ODD, "foo ", "watchdog says: ", "Nov 30 17:41:19 box qemu[7]: "]
+)
+@pytest.mark.parametrize("more", ["", "BUG kmalloc-64 (Not tainted): Object already free\n"])
+def test_a_panic_is_never_passed_over(before: str, more: str) -> None:
+    panic = f"{before}Kernel panic - not syncing: x\n"
+    verdict = on(PASSES.replace("ok 2 queue\n", f"ok 2 queue\n{more}{panic}").splitlines())
+    assert verdict.outcome is Outcome.CRASH
+    assert "panic" in {one.complaint.kind.value for one in verdict.charges}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# queue: Kernel panic - not syncing: x",
+        'replayed "Kernel panic - not syncing: x" of yesterday',
+        "it says 'see Linux version 5.0 for this'",
+    ],
+)
+def test_what_a_test_says_or_somebody_quotes_is_none(line: str) -> None:
+    assert on(PASSES.replace("ok 2 queue\n", f"{line}\nok 2 queue\n").splitlines()).outcome is (
+        Outcome.PASS
+    )

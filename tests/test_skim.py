@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness import complaint
 from harness.console import Line, saved
 from harness.errors import Outcome
+from harness.headline import table
 from harness.heard import LONGEST, Listener
 from harness.linear import linear, linear_bytes
 from harness.prefix import PREFIXES, Nearby
@@ -213,3 +214,31 @@ def test_one_line_of_many_megabytes_needs_little_memory(tmp_path: Path) -> None:
             log.write(b"x" * (1 << 20))
         log.write(b"\n" + (LOGS / "pass.log").read_bytes())
     assert measured(tmp_path / "log")[1] < 150 << 10
+
+
+def _same(lines: list[str]) -> None:
+    whole = judge(Boot(tuple(saved(lines))))
+    assert told(skimmed("\n".join([*lines, ""]).encode())) == told(whole)
+
+
+@pytest.mark.parametrize("between", range(12))
+@pytest.mark.parametrize("quiet", [0, 40])
+def test_a_title_is_found_as_far_as_it_reaches(between: int, quiet: int) -> None:
+    fillers = [f"RSP: 0018:{at:016x}" for at in range(between)]
+    dump = ["mm: odd thing seen", *fillers, "Call Trace:", " f+0x1/0x2"]
+    _same(["KTAP version 1", "1..1", *["plain"] * quiet, *dump, *["plain"] * quiet, "ok 1 a"])
+
+
+@pytest.mark.parametrize("pattern", sorted({row.pattern for row in table().headline}))
+def test_a_line_in_a_kmsg_record_is_found_skimmed(pattern: str) -> None:
+    row = next(row for row in table().headline if row.pattern == pattern)
+    for line in row.examples:
+        record = f"4,1,2,-;one\\x0a{line}"
+        _same(["4,1,1,-;KTAP version 1", "4,1,1,-;1..1", *["4,1,1,-;plain"] * 20, record])
+
+
+@pytest.mark.parametrize("alike", range(18))
+def test_as_many_lines_nearby_tell_of_a_prefix_skimmed(alike: int) -> None:
+    around = ["> plain"] * alike + ["plain"] * (17 - alike)
+    for lines in (around, around[::-1]):
+        _same(["KTAP version 1", "1..1", *lines[:8], "> BUG: KASAN: x in f", *lines[8:], "ok 1 a"])

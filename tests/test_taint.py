@@ -35,10 +35,13 @@ def tainted(letters: str) -> str:
         (1 << 12, ""),
         (1 << 12 | 1 << 13 | 1 << 18, ""),
         (1 << 9, "W"),
-        (1 << 5 | 1 << 7, "BD"),
+        (1 << 5 | 1 << 7, "B, D"),
         (1 << 14, "L"),
-        (1 << 4 | 1 << 1, "FM"),
+        (1 << 4 | 1 << 1, "F, M"),
         (1 << 40, "bit 40"),
+        (1 << 40 | 1 << 9 | 1 << 45, "W, bit 40, bit 45"),
+        (1 << 17 | 1 << 10, ""),
+        (1 << 11, "I"),
     ],
 )
 def test_taint_that_nothing_explains(bits: int, letters: str) -> None:
@@ -107,3 +110,18 @@ def test_each_boot_explains_its_own_taint() -> None:
 def test_warnings_that_the_console_does_not_show(counted: int, shown: int, told: str) -> None:
     words = (f"slqb-guest: warnings {counted}", tainted("W") if counted else tainted("O"))
     assert odd(*WARN * shown, *words) == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    "line", ["[Firmware Bug]: TSC not synchronous", "ACPI: [Firmware Warn]: x"]
+)
+def test_a_line_that_blames_the_firmware_explains_its_letter(line: str) -> None:
+    assert complaints([line]) == []
+    assert odd(line, tainted("I")) == []
+    assert len(odd(tainted("I"))) == 1
+
+
+def test_a_conditional_warning_counts() -> None:
+    newer = "WARNING: [object == list->head] mm/slqb.c:12 at f+0x1/0x2, CPU#1: init/1"
+    words = ("slqb-guest: warnings 1", tainted("W"))
+    assert odd(WARN[0], newer, *WARN[2:], *words) == []

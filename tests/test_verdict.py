@@ -131,7 +131,7 @@ def test_a_log_of_our_guest_without_its_last_words_is_no_pass(
 ) -> None:
     found = verdict(PASSES.replace(word, ""), ended)
     assert found.outcome is Outcome.FAIL
-    assert "lacks the guest's last words" in found.reason
+    assert "the guest's init did not finish: its last lines" in found.reason
 
 
 def test_a_log_of_another_guest_needs_no_last_words() -> None:
@@ -273,3 +273,21 @@ def test_a_panic_is_told_by_what_caused_it(log: str, cause: str, panic: str) -> 
 def test_a_panic_that_nothing_caused_is_told_by_itself() -> None:
     found = verdict(f"{GUEST}{WARN}Kernel panic - not syncing: VFS: no root\n", Ended.PANIC)
     assert "VFS: no root" in found.reason
+
+
+@pytest.mark.parametrize("regex", [".", "Kernel panic", "reset", "tainted"])
+@pytest.mark.parametrize("count", ["1+", "0-9"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        PANIC,
+        "[    0.000000] Linux version 6.1.0\n[    0.000000] Command line: x\n",
+        "slqb-guest: taint 512\n",
+    ],
+)
+def test_a_panic_a_reset_and_a_taint_cannot_be_announced(
+    regex: str, count: str, lines: str
+) -> None:
+    begin = "[    0.000000] Linux version 6.1.0\nKTAP version 1\n1..1\n"
+    found = verdict(f"{begin}# expect: {count} {regex}\n{lines}ok 1 a\n", None)
+    assert found.outcome is Outcome.CRASH

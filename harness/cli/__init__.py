@@ -241,8 +241,9 @@ def slqb(
 ) -> None:
     """Render SLQB into a kernel tree, build it, boot it, and say whether it works.
 
-    Any option may come from the environment (--tree of `slqb run`: SLQB_RUN_TREE) or from
-    ~/.config/slqb/config.toml (tree = "..." below [run]); options beat variables beat the file.
+    Any option except those that cannot be undone may come from the environment (--tree of
+    `slqb run`: SLQB_RUN_TREE) or from ~/.config/slqb/config.toml (tree = "..." below [run]);
+    options beat variables beat the file.
 
     \b
     Completion (zsh, fish alike): eval "$(_SLQB_COMPLETE=bash_source slqb)"

@@ -70,9 +70,9 @@ def command(ctx: click.Context, /, as_json: bool) -> None:
 def prune(app: App, /, **options: Any) -> None:
     """Remove trees, worktrees and builds, least recently used first.
 
-    Without options what --cache-age and --cache-limit say. What is in use stays, as do files that
-    slqb did not make, and the store with the series that were sent. With --all the compiler cache
-    goes, too. All that is removed is made again when it is needed.
+    Without options it removes what exceeds --cache-age and --cache-limit. What is in use stays, as
+    do files that slqb did not make, and the store with the series that were sent. With --all the
+    compiler cache goes, too. All that is removed is made again when it is needed.
     """
     held = _look(app)
     going = _chosen(app, held, options)
