@@ -7,7 +7,6 @@ So none of these runs beside another boot, or a build: a host that is busy starv
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -44,14 +43,12 @@ def test_a_stall_is_reported_by_the_kernel_before_the_guest_is_given_up(guest: G
 
 
 def test_a_hang_is_cut_off_although_another_cpu_says_that_it_waits(guest: Guest) -> None:
-    """One CPU spins with interrupts off; each 10 s another one says that it waits for it."""
+    """One CPU spins with interrupts off while another one waits for it."""
     words = ("--append", "slqbtest.plant=spin", "--silence", "14", "--deadline", "60")
     booted = guest.boot("--topology", "2n", *words)
     assert booted.status == Outcome.TIMEOUT.exit_code, booted.record["reason"]
     assert booted.cell["ended"] == Ended.HANG.value
     assert "the guest went silent in slabtest.plant_fault, last: " in booted.record["reason"]
-    console = (booted.folder / booted.cell["folder"] / "console.log").read_text()
-    assert re.search(r"# plant_fault: still at it, \d+ done on CPU \d", console)
     assert booted.cell["seconds"] < 40
 
 
