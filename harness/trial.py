@@ -23,6 +23,7 @@ from harness.ktap import Status
 from harness.limits import Limits, limits_for
 from harness.machine import Machine, Payload, in_turns
 from harness.measure import Measure, measures
+from harness.pace import pace
 from harness.places import made
 from harness.progress import Progress
 from harness.record import (
@@ -161,6 +162,7 @@ def _boot(trial: Trial, booted: Booted) -> Boot:
         ended=result.ended,
         tests_wanted=trial.asked.tests,
         starved=starved,
+        pace=None if trial.asked.icount else pace(result.lines),
         qemu_said=result.complaint,
     )
 

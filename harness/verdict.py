@@ -16,6 +16,9 @@ particular before the general:
     FAIL         a test failed, or the guest's last words are missing
     BUILD TREE   there was nothing to boot
     HOST         QEMU died, or the host starved the guest: nothing is known
+
+A guest whose clock is wrong (pace.py) is no evidence for what depends on time: its failed tests
+and stalls count as HOST.
 """
 
 from collections import deque
@@ -107,6 +110,8 @@ class Boot:
     """Whether tests were to run, beyond the look at the machine's shape."""
     starved: Callable[[float], bool] = lambda _at: False
     """Whether the host had starved the guest up to that second."""
+    pace: float | None = None
+    """Seconds that the guest's clock counted in one of the host's, if that is wrong."""
     qemu_said: str = ""
 
 
@@ -128,6 +133,8 @@ def judge_heard(heard: Heard, boot: Boot, declared: Sequence[Declared] = ()) -> 
     cases = tuple(_judged(tests.cases, charges, unmet))
     ended = boot.ended or _seen_end(heard)
     found = [*_findings(boot, heard, ended, charges), *_broken_promises(unmet)]
+    if boot.pace is not None:
+        found = [_by_a_wrong_clock(one, boot.pace) for one in found]
     findings = tuple(found or _nothing(boot, heard, cases))
     outcome = worst([Outcome.PASS, *(finding.outcome for finding in findings)])
     reason = next((found.reason for found in findings if found.outcome is outcome), "")
@@ -254,6 +261,15 @@ def _broken_promises(unmet: list[tuple[Declared, int]]) -> Iterator[Finding]:
         yield Finding(Outcome.FAIL, f"{wish.path}: {_absent(wish.expectation, seen)}")
 
 
+def _by_a_wrong_clock(finding: Finding, pace: float) -> Finding:
+    """What a finding says of a guest whose clock was wrong."""
+    if finding.outcome not in (Outcome.FAIL, Outcome.TIMEOUT):
+        return finding
+    rate = f"{pace:.0f} times too fast" if pace > 1 else f"{1 / max(pace, 1e-3):.0f} times too slow"
+    why = f"the guest's clock ran {rate}: the host was too busy when the kernel measured its rate"
+    return Finding(Outcome.HOST, f"{why}; {finding.reason}")
+
+
 def _nothing(boot: Boot, heard: Heard, cases: Sequence[Case]) -> Iterator[Finding]:
     """A boot against which nothing speaks, and nothing for it either.
 
@@ -319,7 +335,7 @@ def _complaint_findings(
             continue
         if complaint.stall and boot.starved(heard.times.get(complaint.first, 0.0)):
             yield Finding(Outcome.HOST, f"the host starved the guest; {reason}")
-        elif complaint.stall and hung:
+        elif complaint.stall and (hung or boot.pace is not None):
             yield Finding(Outcome.TIMEOUT, reason)
         else:
             unborn = not reached and boot.ended is not None and _over(ended)

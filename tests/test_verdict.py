@@ -291,3 +291,25 @@ def test_a_panic_a_reset_and_a_taint_cannot_be_announced(
     begin = "[    0.000000] Linux version 6.1.0\nKTAP version 1\n1..1\n"
     found = verdict(f"{begin}# expect: {count} {regex}\n{lines}ok 1 a\n", None)
     assert found.outcome is Outcome.CRASH
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "outcome"),
+    [
+        (PASSES, Ended.POWEROFF, Outcome.PASS),
+        (FAILS, Ended.POWEROFF, Outcome.HOST),
+        (GUEST, Ended.HANG, Outcome.HOST),
+        (PASSES.replace("    ok 2", STALL + "    ok 2"), Ended.POWEROFF, Outcome.HOST),
+        (GUEST + WARN, Ended.HANG, Outcome.CRASH),
+        (PASSES.replace("    ok 2", WARN + "    ok 2"), Ended.POWEROFF, Outcome.CRASH),
+        (BEFORE, Ended.POWEROFF, Outcome.BOOT),
+    ],
+)
+def test_a_guest_with_a_wrong_clock_is_no_evidence_for_what_depends_on_time(
+    text: str, ended: Ended, outcome: Outcome
+) -> None:
+    lines = tuple(Line(line, float(at)) for at, line in enumerate(text.splitlines()))
+    found = judge(Boot(lines, ended, pace=58.0))
+    assert found.outcome is outcome, found.reason
+    if outcome is Outcome.HOST:
+        assert "the guest's clock ran 58 times too fast" in found.reason

@@ -132,6 +132,7 @@ int main(void)
 	mount_all();
 	open_console();
 	say("slqb-guest: init");
+	say("slqb-guest: clock %.0f", seconds_now() * 1000);
 	words_read(&words);
 	bounds_read();
 	say("slqb-guest: tests");

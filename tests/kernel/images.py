@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.boot import CONSOLE_LOG
 from harness.dispatch import SPOILT
 from harness.initramfs import build_initramfs
 from harness.kernel import Kernel, KernelSpec, build_kernel
@@ -88,6 +89,11 @@ class Booted:
         [cell] = self.record["cells"]
         assert isinstance(cell, dict)
         return cell
+
+    @property
+    def console(self) -> str:
+        """What the guest said in it."""
+        return (self.folder / self.cell["folder"] / CONSOLE_LOG).read_text()
 
 
 @dataclass(frozen=True)

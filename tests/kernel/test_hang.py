@@ -7,6 +7,7 @@ So none of these runs beside another boot, or a build: a host that is busy starv
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -44,12 +45,24 @@ def test_a_stall_is_reported_by_the_kernel_before_the_guest_is_given_up(guest: G
 
 def test_a_hang_is_cut_off_although_another_cpu_says_that_it_waits(guest: Guest) -> None:
     """One CPU spins with interrupts off while another one waits for it."""
-    words = ("--append", "slqbtest.plant=spin", "--silence", "14", "--deadline", "60")
+    words = ("--append", "slqbtest.plant=spin", "--silence", "20", "--deadline", "60")
     booted = guest.boot("--topology", "2n", *words)
     assert booted.status == Outcome.TIMEOUT.exit_code, booted.record["reason"]
     assert booted.cell["ended"] == Ended.HANG.value
     assert "the guest went silent in slabtest.plant_fault, last: " in booted.record["reason"]
     assert booted.cell["seconds"] < 40
+    beats = [line for line in booted.console.splitlines() if ": still at it, " in line]
+    assert beats
+    for line in beats:
+        assert re.search(r"# plant_fault: still at it, \d+ done on CPU \d+$", line)
+
+
+def test_a_guest_with_a_wrong_clock_did_not_hang(guest: Guest) -> None:
+    """The kernel is told a rate of its clock as it is measured on a host that is too busy."""
+    words = ("--append", "slqbtest.plant=hang", "--append", "tsc_early_khz=50000")
+    booted = guest.boot(*words, "--silence", "5")
+    assert booted.status == Outcome.HOST.exit_code, booted.record["reason"]
+    assert "times too fast: the host was too busy" in booted.record["reason"]
 
 
 def test_an_interrupt_ends_the_emulator(guest: Guest) -> None:
