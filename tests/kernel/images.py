@@ -93,7 +93,7 @@ class Booted:
     @property
     def console(self) -> str:
         """What the guest said in it."""
-        return (self.folder / self.cell["folder"] / CONSOLE_LOG).read_text()
+        return Path(self.folder, self.cell["folder"], CONSOLE_LOG).read_text()
 
 
 @dataclass(frozen=True)
