@@ -22,6 +22,8 @@
 #define BESIDE 64
 /* A quarter of what is kept back on a machine of 512 MiB. */
 #define REQUESTS (700U * SZ_1K / (unsigned int)PAGE_SIZE)
+/* Pages that others free meanwhile. */
+#define TRICKLE 32
 /* A page that somebody frees meanwhile becomes a slab of objects that are not meant. */
 #define ASIDE (8 * PAGE_SIZE / SIZE)
 
@@ -116,12 +118,18 @@ struct request {
 	struct completion answered;
 };
 
-static void take_all(struct request *request)
+/* How many pages that was. */
+static unsigned long take_all(struct request *request)
 {
+	unsigned long free = global_zone_page_state(NR_FREE_PAGES), left = free;
+
 	mutex_lock(&request->lock);
-	if (!request->over)
+	if (!request->over) {
 		st_hoard(&request->pages, 0);
+		left = global_zone_page_state(NR_FREE_PAGES);
+	}
 	mutex_unlock(&request->lock);
+	return left < free ? free - left : 0;
 }
 
 static void give_all(struct request *request)
@@ -133,18 +141,22 @@ static void give_all(struct request *request)
 }
 
 /*
- * Take all memory, also what the allocator gives back from its queues when an allocation finds none,
- * and what was freed while the thread was made.
+ * Take all memory, also what turns up when an allocation finds none: what the allocator gives back
+ * from its queues, and the blocks that the page allocator keeps for high orders, one at a time.
  */
 static void leave_nothing(struct request *request)
 {
-	void *object;
+	unsigned int tries = REQUESTS - 1;
 
 	take_all(request);
-	object = kmem_cache_alloc(request->cache, GFP_NOFS | __GFP_NOFAIL);
-	if (object)
-		request->objects[request->got++] = object;
-	take_all(request);
+	while (tries--) {
+		void *object = kmem_cache_alloc(request->cache, GFP_NOFS | __GFP_NOFAIL);
+
+		if (object)
+			request->objects[request->got++] = object;
+		if (take_all(request) < TRICKLE)
+			break;
+	}
 }
 
 static void request_nofail(struct st_worker *worker)
