@@ -188,7 +188,7 @@ class Checkout(Origin):
         try:
             release_at(store.git, commit, str(self.path))
         except TreeError:
-            store.git("update-ref", "-d", ref)
+            store.point(ref, None)
             raise
 
     def _ignored(self, store: Store) -> str:

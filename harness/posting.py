@@ -103,7 +103,9 @@ def commit_series(
     ref = f"refs/series/{hashlib.sha256(stream).hexdigest()[:20]}"
     known = store.git("for-each-ref", "--format=%(objectname)", ref).strip()
     if not known:
-        store.git("fast-import", "--quiet", "--force", input=stream.replace(b"%REF%", ref.encode()))
+        stream = stream.replace(b"%REF%", ref.encode())
+        with store.only_writer(ref):
+            store.git("fast-import", "--quiet", "--force", input=stream)
     span = f"{tree.base}..{ref}"
     commits = tuple(store.git("rev-list", "--reverse", span).split())
     return Posting(store, tree, series, commits, author)
@@ -117,7 +119,7 @@ def set_branch(posting: Posting, name: str) -> None:
         if error.outcome is not Outcome.USAGE:
             raise
         raise UserError(f"--branch {name!r}: git does not take that for a name") from error
-    posting.store.git("update-ref", f"refs/heads/{name}", posting.tip)
+    posting.store.point(f"refs/heads/{name}", posting.tip)
 
 
 def write_mails(

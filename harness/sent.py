@@ -25,7 +25,7 @@ def latest(store: Store, change_id: str) -> int:
 
 def keep_sent(store: Store, change_id: str, version: int, tip: str) -> None:
     """Remember what was sent."""
-    store.git("update-ref", tag_of(change_id, version), tip)
+    store.point(tag_of(change_id, version), tip)
 
 
 def range_diff(posting: Posting, before: int) -> str:

@@ -116,7 +116,23 @@ class Store:
 
     def keep(self, commit: str) -> None:
         """Hold a base for good."""
-        self.git("update-ref", f"refs/bases/{commit}", commit)
+        self.point(f"refs/bases/{commit}", commit)
+
+    def point(self, ref: str, commit: str | None) -> None:
+        """Make a reference name a commit, or with None no longer be there."""
+        with self.only_writer(ref):
+            self.git("update-ref", *((ref, commit) if commit else ("-d", ref)))
+
+    @contextmanager
+    def only_writer(self, ref: str) -> Iterator[None]:
+        """Let nobody else write a reference.
+
+        Remove the locks of a git that was killed: the next one would refuse to write.
+        """
+        with locked(self.folder / "refs.lock"):
+            for name in (f"{ref}.lock", "packed-refs.lock"):
+                (self.path / name).unlink(missing_ok=True)
+            yield
 
 
 def open_store(places: Places) -> Store:
@@ -124,15 +140,21 @@ def open_store(places: Places) -> Store:
     store = Store(places.trees)
     if not (store.path / "info/attributes").is_file():
         with locked(store.folder / "store.lock"):
-            _make(store)
+            if not (store.path / "info/attributes").is_file():
+                _make(store)
     return store
 
 
 def _make(store: Store) -> None:
-    store.git("init", "--quiet", "--bare", "--initial-branch=none", store.path)
+    """Make the repository beside its place, so that one that is there is whole."""
+    scratch = store.folder / "tmp-store.git"
+    discard(scratch)
+    discard(store.path)
+    store.git("init", "--quiet", "--bare", "--initial-branch=none", scratch)
     for name, value in SETTINGS.items():
-        store.git("config", name, value)
-    write_atomically(store.path / "info/attributes", ATTRIBUTES.encode())
+        store.git("config", "--file", scratch / "config", name, value)
+    write_atomically(scratch / "info/attributes", ATTRIBUTES.encode())
+    scratch.rename(store.path)
 
 
 @contextmanager
