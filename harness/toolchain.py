@@ -78,6 +78,8 @@ class Toolchain:
             cleaned["CCACHE_DIR"] = str(places.ccache)
             cleaned["CCACHE_BASEDIR"] = str(places.cache)
             cleaned["CCACHE_MAXSIZE"] = "5G"
+            # what an object depends on is what the compiler says: no second run of its preprocessor
+            cleaned["CCACHE_DEPEND"] = "1"
         return cleaned
 
 

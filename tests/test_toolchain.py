@@ -66,6 +66,7 @@ def test_environment_takes_the_callers_variables_away(tmp_path: Path) -> None:
     env = Toolchain(X86, "", "gcc", "ccache").environment(Places(tmp_path, tmp_path))
     assert {name for name in STRAYS if env[name] is not None} == set()
     assert env["CCACHE_DIR"] == str(tmp_path / "ccache")
+    assert env["CCACHE_DEPEND"] == "1"
 
 
 def test_release_does_not_depend_on_a_git_checkout() -> None:
