@@ -292,7 +292,9 @@ static void books_agree(struct check *check)
  */
 void check_busy(struct check *check)
 {
-	unsigned int rounds = check->words->soak ? 10 : 1;
+	const struct words *words = check->words;
+	unsigned int seconds = words->soak ? 60 : words->brief ? 15 : 48;
+	unsigned int rounds = words->soak ? 10 : 1;
 	long before, after, bound, peak = 0;
 
 	if (access(stress, X_OK) || access(messages, X_OK)) {
@@ -300,11 +302,11 @@ void check_busy(struct check *check)
 		return;
 	}
 	mkdir(folder, 0755);
-	/* A minute in all, where a quick run is wanted; else ten behind one. */
-	run_load(check, check->words->soak ? 60 : 12);
+	/* A minute in all in a quick run, twenty seconds in a brief one; else ten minutes behind one. */
+	run_load(check, words->soak ? 60 : words->brief ? 5 : 12);
 	before = settle_below(check, 0, 3);
 	for (unsigned int i = 0; i < rounds && !check->failures; i++)
-		peak = larger(peak, run_load(check, check->words->soak ? 60 : 48));
+		peak = larger(peak, run_load(check, seconds));
 
 	bound = larger(before + before / 20, before + 1024);
 	after = settle_below(check, bound, 20);

@@ -35,11 +35,15 @@ def longest(booted: Images) -> tuple[float, str]:
 
 
 @pytest.mark.long
-def test_interrupts_are_off_for_a_piece_at_most(sound: Images, pack: Pack) -> None:
-    ours, where = longest(sound)
-    theirs, _ = longest(pack(KernelSpec(allocator="slub")))
-    assert 1000 < ours < BOUND, where
-    assert theirs > 1000
+def test_interrupts_are_off_for_a_piece_at_most(sound: Images) -> None:
+    value, where = longest(sound)
+    assert 1000 < value < BOUND, where
+
+
+@pytest.mark.soak
+def test_other_allocators_are_measured_as_well(pack: Pack) -> None:
+    value, _ = longest(pack(KernelSpec(allocator="slub")))
+    assert value > 1000
 
 
 @pytest.mark.soak

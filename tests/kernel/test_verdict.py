@@ -24,16 +24,18 @@ SHOWN = {
 """Cases about what SLQB shows of itself."""
 COUNTED = {"stats_format", "stats_identities", "sysfs_freebatch"}
 """Cases that need its counters."""
+BUSY = {"busy"}
+"""The case that needs programs of a distribution."""
 RUNS = {
     "lean": (("--config", "lean", "--topology", "uma,4n,memoryless"), SHOWN),
     # each test that any topology will do for runs on one of the two
     "debug": (
         ("--config", CHECKED, "--topology", "2n,memoryless", "--scale", "brief"),
-        SHOWN | COUNTED,
+        SHOWN | COUNTED | BUSY,
     ),
-    "the same tests on SLUB": (("--allocator", "slub", "--topology", "2n"), set()),
 }
 """What is run, and the cases of user space that must not be skipped."""
+OTHERS = ("slub", "slab", "slob")
 
 
 def run(*words: str) -> tuple[int, dict[str, Any]]:
@@ -53,7 +55,17 @@ def run(*words: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_run_passes(name: str) -> None:
-    words, needed = RUNS[name]
+    see_it_pass(*RUNS[name])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("allocator", OTHERS)
+def test_the_same_tests_pass_on_other_allocators(allocator: str) -> None:
+    see_it_pass(("--allocator", allocator, "--topology", "2n"), set())
+
+
+def see_it_pass(words: tuple[str, ...], needed: set[str]) -> None:
+    """Run SLQB with these words; all is well, and the cases of user space in `needed` passed."""
     status, record = run(*words)
     assert status == 0, record["reason"]
     assert record["outcome"] == "PASS"

@@ -47,11 +47,15 @@ static void spin(struct st_worker *worker)
 		cpu_relax();
 }
 
-/* One CPU hangs, while another waits for it and says every ten seconds that it does. */
+/*
+ * One CPU hangs, while another waits for it and says every ten seconds that it does. Before that,
+ * let the work end that loading a module leaves behind: it waits for all CPUs, and keeps its own.
+ */
 static void fault_spin(struct st *t)
 {
 	unsigned int other;
 
+	msleep(2000);
 	migrate_disable();
 	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	if (st_check(t, other < nr_cpu_ids, "needs two CPUs"))
