@@ -200,7 +200,7 @@ def test_a_dry_run_writes_nothing_and_shows_what_works(
     answer = slqb("-q", "series", "--tree", toy_tree, "-o", "out", "--dry-run", *SERIES)
     assert not (tmp_path / "out").exists()
     subprocess.run(answer.stdout, shell=True, check=True, cwd=tmp_path)
-    written = tmp_path / "cache/trees/out"
+    written = tmp_path / "out"
     assert sorted(path.suffix for path in written.iterdir()) == [".patch"] * 3
 
 

@@ -66,7 +66,7 @@ def command(app: App, /, **options: Any) -> None:
     posting = commit_series(open_store(app.places), taken, source, series, author)
     letter = _letter(posting, templates, options["reroll"], options["stored"], app.places)
     if options["dry_run"]:
-        click.echo(posting.shell_line(output or Path("outgoing"), letter.version))
+        click.echo(posting.shell_line((output or Path("outgoing")).absolute(), letter.version))
         return
     if branch:
         set_branch(posting, branch)
