@@ -79,6 +79,8 @@ $(VENV)/.run: pyproject.toml
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@# once, though PYTHONDONTWRITEBYTECODE may be set: each start of slqb would compile it
+	@$(BIN)/python -m compileall -q harness
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run

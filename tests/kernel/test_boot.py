@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 from harness.boot import Ended
-from harness.cases import guest_cases
 from harness.topology import topology_names
 from tests.conftest import sealed
 from tests.kernel.images import Guest
@@ -103,19 +102,3 @@ def test_a_full_disk_is_the_hosts_fault(guest: Guest) -> None:
     assert done.returncode == 8
     assert "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def run_by(guest: Guest, *words: str) -> set[str]:
-    """The cases that a boot left to no other."""
-    booted = guest.boot("--scale", "brief", "--trim-ms", "200", *words)
-    assert booted.status == 0, booted.cell["reason"]
-    cases = booted.cell["cases"]
-    return {case["path"] for case in cases if case["reason"] != "another topology's"}
-
-
-def test_two_boots_share_what_any_topology_will_do_for(guest: Guest) -> None:
-    first, second = (run_by(guest, "--share", share) for share in ("0/2", "1/2"))
-    assert first | second >= set(guest_cases())
-    assert "user.oom" in first ^ second
-    assert "slabtest.kmalloc_sizes" in first ^ second
-    assert {"topology.shape", "user.queue_bound", "slabtest.node_local"} <= first & second
