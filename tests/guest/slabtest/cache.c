@@ -465,6 +465,7 @@ out:
 	kmem_cache_destroy(other);
 }
 
+#ifdef CONFIG_ZONE_DMA32
 /* Whether some memory is out of reach for devices with 32 address lines. */
 static bool memory_beyond(void)
 {
@@ -475,6 +476,7 @@ static bool memory_beyond(void)
 			return true;
 	return false;
 }
+#endif
 
 /*
  * Guards: the objects of a cache for devices with 32 address lines lie within their reach, whichever
