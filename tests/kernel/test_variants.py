@@ -3,6 +3,7 @@
 
 gcc with the warnings of W=1 and sparse look at what the series brings, once for each way in
 which the configuration changes what our code is made of, and once for a machine with large pages.
+gcc looks at the guest's test module as well: a boot would find it in the way otherwise.
 All variants of an arch are compiled in one build folder, one after the other: the tools of the
 kernel's build are then made once. It is not the folder of a kernel that boots, which would
 have to be linked again.
@@ -20,13 +21,15 @@ from harness.errors import Outcome
 from harness.fragment import command_line
 from harness.kbuild import held
 from harness.kernel import KernelSpec, Plan, plan_kernel
+from harness.module import copy_sources
 from harness.places import Places
 from harness.worktree import Rendered
-from tests.kernel.images import QUIET
+from tests.kernel.images import GUEST, QUIET
 
 pytestmark = pytest.mark.kernel
 
 SOURCE = "mm/slqb.c"
+MODULE = GUEST / "slabtest"
 
 VARIANTS = {
     "lean": ("lean", ()),
@@ -55,14 +58,19 @@ SOON = ("lean", "no nodes", "KASAN", "bare", "large pages")
 
 
 def compiled(plan: Plan) -> str:
-    """What was said of our object."""
+    """What was said of our object; the objects of the guest's module are compiled after it."""
     kbuild = plan.kbuild
     kbuild.prepare()
     if not is_configured(kbuild, plan.wanted):
         configure(kbuild, plan.wanted, plan.log)
     target = f"{SOURCE[:-2]}.o"
     (kbuild.folder / target).unlink(missing_ok=True)
-    return kbuild.make("W=1", "C=2", target, log=plan.log, outcome=Outcome.BUILD)
+    said = kbuild.make("W=1", "C=2", target, log=plan.log, outcome=Outcome.BUILD)
+    copy = kbuild.folder / "guest" / MODULE.name
+    copy_sources(MODULE, copy)
+    words = (f"M={copy}", "W=1", "KCFLAGS=-Werror", f"{MODULE.name}.o")
+    kbuild.make(*words, log=plan.log, outcome=Outcome.BUILD)
+    return said
 
 
 @pytest.mark.parametrize(
