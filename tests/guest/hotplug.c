@@ -27,17 +27,19 @@ static bool cpu_can_go(unsigned int cpu)
 	return !access(path, W_OK) && text_number(path) == 1;
 }
 
-/* The CPUs that can be switched off; how many. */
+/* The CPUs that can be switched off, while another one stays; how many. */
 static unsigned int find_movable(unsigned int *movable)
 {
 	bool online[MAX_CPUS];
-	unsigned int count = 0;
+	unsigned int count = 0, there = 0;
 
 	cpus_online(online);
-	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++) {
+		there += online[cpu];
 		if (online[cpu] && cpu_can_go(cpu))
 			movable[count++] = cpu;
-	return count;
+	}
+	return there > 1 ? count : 0;
 }
 
 /* Some of them, others with each seed. */
