@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
@@ -63,6 +64,21 @@ static bool feed(struct check *check)
 }
 
 /*
+ * Where pages are large, the low marks may be raised by a block of 32 MiB for each node: more than
+ * is left here, and neither the one who dies nor PID 1 finds a page. Raise them no more, and
+ * compute them anew, as the kernel does when a number that they follow from is written.
+ */
+static void lower_marks(void)
+{
+	static const char scale[] = "/proc/sys/vm/watermark_scale_factor";
+	char number[24];
+
+	text_write("/proc/sys/vm/watermark_boost_factor", "0");
+	snprintf(number, sizeof(number), "%ld", text_number(scale));
+	text_write(scale, number);
+}
+
+/*
  * Guards: a machine short of memory kills one process and lives, and has its free objects back:
  * what was in the allocator's queues does not stay there.
  */
@@ -82,17 +98,13 @@ void check_oom(struct check *check)
 	/* The one who dies may have asked for a page when it was told to. */
 	say("    # expect: 0-9 init: page allocation failure: order:0");
 	module_order("release");
-	/*
-	 * Where pages are large, this raises the low mark so far that the one who dies finds
-	 * nothing below it either, and the kernel complains.
-	 */
-	text_write("/proc/sys/vm/watermark_boost_factor", "0");
+	lower_marks();
 	before = meminfo_kib("/proc/meminfo", "SUnreclaim");
 	module_order("queue %ld", total / 1024 / share);
 	queued = meminfo_kib("/proc/meminfo", "SUnreclaim");
 	/*
 	 * A page fault for each page of the machine takes long, and shows no more. An eighth is
-	 * above the watermarks, boosted ones too: the one to be killed has to come to life first.
+	 * above the watermarks: the one to be killed has to come to life first.
 	 */
 	if (module_order("hoard %ld", total / 1024 / 8))
 		check_fail(check, "no memory to take");
