@@ -26,7 +26,7 @@ pytestmark = [
 ]
 CASE = "user.busy"
 MOST = 3600
-"""Seconds."""
+"""Seconds after which `slqb boot` is given up."""
 
 
 def busy(spec: KernelSpec, scale: str, pack: Pack) -> None:
